@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""Builds insights-mini.pyz from src/ and conf/: the same bytes from any Python, anywhere.
+
+    build.py           write conf/insights-client.conf and insights-mini.pyz
+    build.py --check   compare both with what would be written; exit 1 and name what differs
+
+Entries are stored, sorted, with one time and mode, so that neither zlib's version nor the file
+system shows in the result. Needs Python 3.6 or newer and nothing else.
+"""
+import argparse
+import io
+import os
+import sys
+import textwrap
+import zipfile
+from typing import Dict, List, Optional
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "src"))
+
+from insights_mini.settings import OPTIONS, Option, Settings  # noqa: E402
+
+PRODUCT = os.path.join(HERE, "insights-mini.pyz")
+TEMPLATE = os.path.join("conf", "insights-client.conf")
+SHEBANG = b"#!/usr/bin/env python3\n"
+TIME = (1980, 1, 1, 0, 0, 0)
+MODE = 0o644
+HEADING = """\
+# insights-client.conf: the settings of insights-mini on this host.
+# The command line comes before the environment (INSIGHTS_ and the name in upper case), that before
+# this file, and this file before the defaults, which stand below behind a '#'.
+[insights-client]
+"""
+
+
+def make_template() -> str:
+    """Return conf/insights-client.conf as the table of options describes it."""
+    defaults = Settings()
+    parts = [HEADING]
+    for option in OPTIONS:
+        if not option.action:
+            comment = textwrap.fill(option.help[0].upper() + option.help[1:], 98,
+                                    initial_indent="# ", subsequent_indent="# ")
+            parts.append("\n%s\n#%s=%s\n" % (
+                comment, option.name, show_default(option, getattr(defaults, option.name))))
+    return "".join(parts)
+
+
+def show_default(option: Option, value: object) -> str:
+    """Return a default as a user would write it."""
+    if option.kind == "names":
+        return ""
+    if option.kind == "size" and isinstance(value, int):
+        return "%dM" % (value // 1024 // 1024)
+    return "%g" % value if isinstance(value, float) else str(value)
+
+
+def list_entries() -> Dict[str, bytes]:
+    """Return the content of every entry by its name."""
+    entries = {}
+    for top, kept in (("src", (".py",)), ("conf", ())):
+        for folder, folders, names in os.walk(os.path.join(HERE, top)):
+            folders[:] = [name for name in folders if name != "__pycache__"]
+            for name in names:
+                path = os.path.join(folder, name)
+                if not kept or name.endswith(kept):
+                    start = os.path.join(HERE, "src") if top == "src" else HERE
+                    with open(path, "rb") as file:
+                        entries[os.path.relpath(path, start).replace(os.sep, "/")] = file.read()
+    entries[TEMPLATE.replace(os.sep, "/")] = make_template().encode("utf-8")
+    entries["__main__.py"] = entries["insights_mini/__main__.py"]
+    return entries
+
+
+def pack(entries: Dict[str, bytes]) -> bytes:
+    """Return the bytes of the .pyz."""
+    buffer = io.BytesIO()
+    buffer.write(SHEBANG)
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
+        for name in sorted(entries):
+            info = zipfile.ZipInfo(name, TIME)
+            info.create_system = 3
+            info.external_attr = MODE << 16
+            archive.writestr(info, entries[name])
+    return buffer.getvalue()
+
+
+def find_difference(old: bytes, entries: Dict[str, bytes]) -> Optional[str]:
+    """Return what differs first between a .pyz and the entries it should have, or None."""
+    if old == pack(entries):
+        return None
+    try:
+        with zipfile.ZipFile(io.BytesIO(old)) as archive:
+            there = {name: archive.read(name) for name in archive.namelist()}
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return "the whole file: it is no zip"
+    for name in sorted(set(there) | set(entries)):
+        if there.get(name) != entries.get(name):
+            return name
+    return "the order or the attributes of the entries"
+
+
+def read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
+
+
+def check(entries: Dict[str, bytes]) -> int:
+    """Compare the committed files with the entries; print the first difference."""
+    if read(os.path.join(HERE, TEMPLATE)) != make_template().encode("utf-8"):
+        print("stale: %s" % TEMPLATE)
+        return 1
+    difference = find_difference(read(PRODUCT), entries)
+    if difference is not None:
+        print("stale: insights-mini.pyz differs first in %s" % difference)
+        return 1
+    return 0
+
+
+def write(path: str, content: bytes, mode: int) -> None:
+    """Replace a file at once, so that a build that is broken off leaves the old one."""
+    part = path + ".part"
+    with open(part, "wb") as file:
+        file.write(content)
+    os.chmod(part, mode)
+    os.replace(part, path)
+
+
+def main(argv: List[str]) -> int:
+    parser = argparse.ArgumentParser(description="Build insights-mini.pyz.")
+    parser.add_argument("--check", action="store_true",
+                        help="compare only; exit 1 and name the first difference")
+    options = parser.parse_args(argv)
+    entries = list_entries()
+    if options.check:
+        return check(entries)
+    write(os.path.join(HERE, TEMPLATE), make_template().encode("utf-8"), MODE)
+    write(PRODUCT, pack(entries), 0o755)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""insights-mini: the Insights client as one file of standard-library Python."""

@@ -1,0 +1,36 @@
+"""The bundled catalogue, conf/specs/: one file an area, one line of purpose a spec."""
+import json
+from typing import Any, Dict, List, NamedTuple
+
+from insights_mini import bundle
+from insights_mini.core.specs import COMMAND, FILE, GLOB
+
+
+class Catalogue(NamedTuple):
+    """`rules` has the form of uploader.json; `purposes` says by symbolic name what a spec is for.
+    """
+
+    rules: Dict[str, Any]
+    purposes: Dict[str, str]
+
+
+def load_catalogue() -> Catalogue:
+    """Return the bundled catalogue as rules."""
+    manifest = json.loads(bundle.read("specs/catalogue.json").decode("utf-8"))
+    lists: Dict[str, List[Dict[str, Any]]] = {COMMAND: [], FILE: [], GLOB: []}
+    purposes = {}
+    for area in manifest["areas"]:
+        for spec in json.loads(bundle.read("specs/%s.json" % area).decode("utf-8"))["specs"]:
+            purposes[spec["name"]] = spec["for"]
+            kind = next(kind for kind in lists if kind in spec)
+            targets = spec[kind] if isinstance(spec[kind], list) else [spec[kind]]
+            for target in targets:
+                entry = {kind: target, "symbolic_name": spec["name"],
+                         "pattern": spec.get("keep", [])}
+                if "pre_command" in spec:
+                    entry["pre_command"] = spec["pre_command"]
+                lists[kind].append(entry)
+    rules = {"version": manifest["version"], "commands": lists[COMMAND], "files": lists[FILE],
+             "globs": lists[GLOB], "pre_commands": manifest["pre_commands"],
+             "meta_specs": manifest["meta_specs"]}
+    return Catalogue(rules, purposes)

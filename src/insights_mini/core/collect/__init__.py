@@ -1,0 +1,1 @@
+"""From specs to contents: what to collect, and its collection, a few pieces at a time."""

@@ -1,0 +1,163 @@
+"""From specs to tasks: what exactly is opened or run, and what it is called in the archive.
+
+Files come first, then globs, then commands, each in the order of the rules. One thing that several
+specs name is collected once, with the lines that any of them keeps.
+"""
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from insights_mini.core.collect import commandline, expand
+from insights_mini.core.specs import COMMAND, FILE, GLOB, Rules, Spec
+from insights_mini.process import find_program
+
+ANSWER = "answer"  # a command that is answered without running it
+ORDER = (FILE, GLOB, COMMAND)
+
+ABSENT = "absent"
+NOT_INSTALLED = "not installed"
+REFUSED = "refused"
+NAME_TAKEN = "name taken"
+FAILED = "failed"
+
+
+class Task(NamedTuple):
+    """One thing to collect. `specs` are the places, in the rules, of the specs that name it."""
+
+    kind: str      # FILE, COMMAND or ANSWER
+    label: bytes   # path or command line, for messages
+    member: bytes  # its path below the archive's top folder
+    keep: Tuple[bytes, ...]
+    specs: Tuple[int, ...]
+    program: bytes = b""
+    argv: Tuple[bytes, ...] = ()
+
+
+class Skip(NamedTuple):
+    """A spec, by its place in the rules, of which nothing will be collected, and why."""
+
+    spec: int
+    outcome: str
+    detail: str = ""
+
+
+class Plan(NamedTuple):
+    tasks: Tuple[Task, ...]
+    skips: Tuple[Skip, ...]
+
+
+PreCommand = Callable[[bytes], Optional[List[bytes]]]  # shell line -> its output lines, or None
+
+
+class NotPlanned(Exception):
+    """Nothing of a spec can be collected."""
+
+    def __init__(self, outcome: str, detail: str = "") -> None:
+        super().__init__(outcome, detail)
+        self.outcome = outcome
+        self.detail = detail
+
+
+def make_plan(rules: Rules, run_pre_command: PreCommand) -> Plan:
+    """Expand the specs on this host. Runs only the pre-commands of installed commands."""
+    planner = Planner(rules, run_pre_command)
+    for kind in ORDER:
+        for place, spec in enumerate(rules.specs):
+            if spec.kind == kind:
+                planner.add(place, spec)
+    return Plan(tuple(planner.tasks.values()), tuple(planner.skips))
+
+
+class Planner:
+    def __init__(self, rules: Rules, run_pre_command: PreCommand) -> None:
+        self.rules = rules
+        self.run_pre_command = run_pre_command
+        self.outputs: Dict[str, Optional[List[bytes]]] = {}
+        self.tasks: Dict[bytes, Task] = {}
+        self.skips: List[Skip] = []
+
+    def add(self, place: int, spec: Spec) -> None:
+        try:
+            found = self.expand(place, spec)
+        except NotPlanned as error:
+            self.skips.append(Skip(place, error.outcome, error.detail))
+            return
+        if not found:
+            self.skips.append(Skip(place, ABSENT))
+        for task in found:
+            self.merge(task)
+
+    def expand(self, place: int, spec: Spec) -> List[Task]:
+        if spec.kind == COMMAND:
+            return self.expand_command(place, spec)
+        paths = (expand.expand_file if spec.kind == FILE else expand.expand_glob)(spec.target)
+        return [Task(FILE, path, member_of(path), spec.keep, (place,)) for path in paths]
+
+    def expand_command(self, place: int, spec: Spec) -> List[Task]:
+        line = spec.target.replace(commandline.MOUNT_POINT, b"/")
+        pre_line = self.rules.pre_commands.get(spec.pre_command, b"")
+        for text in (line, pre_line):
+            word = commandline.find_forbidden(text)
+            if word:
+                raise NotPlanned(REFUSED, "%s is never run" % word.decode("ascii"))
+        if spec.name == "hostname":
+            return [command_task(ANSWER, line, spec, place)]
+        try:
+            words = commandline.split_words(line)
+        except ValueError:
+            raise NotPlanned(REFUSED, "a quote is not closed")
+        program = locate(words[0])
+        if program is None:
+            raise NotPlanned(NOT_INSTALLED)
+        if not spec.pre_command:
+            return [command_task(COMMAND, line, spec, place, program, words)]
+        return [command_task(COMMAND, line + b" " + argument, spec, place, program,
+                             words + [argument]) for argument in self.arguments(spec.pre_command)]
+
+    def arguments(self, alias: str) -> List[bytes]:
+        """Return the output lines of a pre-command, which runs once however many specs use it."""
+        if alias not in self.outputs:
+            self.outputs[alias] = self.run_pre_command(self.rules.pre_commands[alias])
+        lines = self.outputs[alias]
+        if lines is None:
+            raise NotPlanned(FAILED, "pre-command %s" % alias)
+        return lines
+
+    def merge(self, task: Task) -> None:
+        """Add a task, or join it with the one that collects the same thing."""
+        known = self.tasks.get(task.member)
+        if known is None:
+            self.tasks[task.member] = task
+        elif known.label == task.label:
+            keep = known.keep + task.keep if known.keep and task.keep else ()
+            self.tasks[task.member] = known._replace(keep=keep, specs=known.specs + task.specs)
+        else:
+            self.skips.append(Skip(task.specs[0], NAME_TAKEN, task.member.decode("ascii", "replace")))
+
+
+def command_task(kind: str, line: bytes, spec: Spec, place: int, program: bytes = b"",
+                 words: Sequence[bytes] = ()) -> Task:
+    return Task(kind, line, b"insights_commands/" + commandline.mangle(line), spec.keep, (place,),
+                program, tuple(words))
+
+
+def member_of(path: bytes) -> bytes:
+    """Return a host path as it stands in the archive: relative and without detours."""
+    parts: List[bytes] = []
+    for part in path.split(b"/"):
+        if part == b"..":
+            del parts[-1:]
+        elif part not in (b"", b"."):
+            parts.append(part)
+    return b"/".join(parts)
+
+
+def locate(word: bytes) -> Optional[bytes]:
+    """Return the program that a command's first word names, or None when it is not installed.
+
+    Distributions put the same program into different system folders, so one that is not where the
+    rules expect it is looked for in the others.
+    """
+    program = find_program(word, commandline.SYSTEM_FOLDERS)
+    folder, slash, name = word.rpartition(b"/")
+    if program is None and folder in commandline.SYSTEM_FOLDERS:
+        program = find_program(name, commandline.SYSTEM_FOLDERS)
+    return program

@@ -1,0 +1,230 @@
+"""Collects one task: reads or runs it, keeps the lines that are wanted, cleans them, spools them.
+
+Every source goes through the same intake, block by block: whole lines, keep filter, cleaning,
+spool. Nothing uncleaned is written anywhere.
+"""
+import os
+import time
+from typing import Callable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+
+from insights_mini import hostfiles, process
+from insights_mini.core.collect import grep, plan
+from insights_mini.core.collect.keep import Filter, make_filter
+from insights_mini.core.collect.lines import Lines, whole_lines
+from insights_mini.core.specs import FILE
+from insights_mini.core.spool import Spool, Store
+from insights_mini.exits import reason
+
+COLLECTED = "collected"
+EMPTY = "nothing to keep"
+UNREADABLE = "unreadable"
+OUT_OF_TIME = "run time over"
+STUCK = "stuck"
+
+TIMED_OUT = "timed out"
+LIMIT = "limit reached"
+
+LARGE = 8 * 1024 * 1024  # bytes; from here on grep is worth its start
+
+
+class Result(NamedTuple):
+    """What came of a task. A note is a kind (TIMED_OUT or LIMIT) and what exactly happened."""
+
+    outcome: str
+    detail: str = ""
+    spool: Optional[Spool] = None
+    notes: Tuple[Tuple[str, str], ...] = ()
+
+
+class Means(NamedTuple):
+    """What the tasks of a run are collected with and within. Times are seconds, sizes bytes."""
+
+    clean: Filter
+    store: Store
+    stop: process.Stop
+    environ: Mapping[str, str]
+    answer: Callable[[], bytes]  # what the command of the spec `hostname` would print
+    cmd_timeout: float
+    deadline: float              # a time.monotonic() value, for the whole run
+    max_member: int
+    max_read: int
+    find_grep: Callable[[], Optional[bytes]]
+
+
+class Intake:
+    """Takes the blocks of one source in and makes its spool."""
+
+    def __init__(self, means: Means, keep: Filter, newest: bool) -> None:
+        self.lines = Lines()
+        self.keep = keep
+        self.clean = means.clean
+        self.spool = Spool(means.store, means.max_member)
+        self.newest = newest  # at the limit keep the newest lines, else the first ones
+        self.full = False
+
+    def add(self, block: bytes) -> bool:
+        """Take a block; False when no more is wanted."""
+        self.take(self.lines.feed(block))
+        return not self.full
+
+    def finish(self) -> None:
+        self.take(self.lines.finish())
+        self.spool.finish()
+
+    def take(self, whole: bytes) -> None:
+        content = self.clean(self.keep(whole)) if whole and not self.full else b""
+        room = self.spool.most - self.spool.size
+        if not self.newest and len(content) > room:
+            self.full = True
+            content = content[:content.rfind(b"\n", 0, room) + 1]
+        if content:
+            self.spool.write(content)
+
+    def result(self, notes: List[Tuple[str, str]]) -> Result:
+        """Return the result, with a note for each limit that was reached."""
+        if self.spool.lost:
+            notes.append((LIMIT, "only its newest %d bytes are kept" % self.spool.most))
+        if self.full:
+            notes.append((LIMIT, "only its first %d bytes are kept" % self.spool.most))
+        if self.lines.cut:
+            notes.append((LIMIT, "%d lines were shortened to %d bytes" %
+                          (self.lines.cut, self.lines.longest)))
+        if not self.spool.size:
+            return Result(EMPTY, notes=tuple(notes))
+        return Result(COLLECTED, spool=self.spool, notes=tuple(notes))
+
+
+def collect(task: plan.Task, means: Means, beat: Callable[[], None]) -> Result:
+    """Collect one task; `beat` is called whenever it made progress."""
+    if means.stop.is_set() or time.monotonic() > means.deadline:
+        return Result(OUT_OF_TIME)
+    if task.kind == FILE:
+        return collect_file(task, means, beat)
+    if task.kind == plan.ANSWER:
+        intake = Intake(means, make_filter(task.keep), False)
+        intake.add(means.answer())
+        intake.finish()
+        return intake.result([])
+    return collect_command(task, means)
+
+
+def collect_command(task: plan.Task, means: Means) -> Result:
+    """Run a command and take its output."""
+    intake = Intake(means, make_filter(task.keep), False)
+    deadline = min(time.monotonic() + means.cmd_timeout, means.deadline)
+    try:
+        ending = process.run(task.program, task.argv, means.environ, intake.add,
+                             process.Limits(deadline, means.max_read), means.stop)
+    except OSError as error:
+        return Result(plan.FAILED, "cannot be run: %s" % reason(error))
+    intake.finish()
+    notes = []
+    if ending.timed_out:
+        notes.append((TIMED_OUT, "ended after %g s, what it had printed is kept" %
+                      means.cmd_timeout))
+    if ending.cut and not intake.full:
+        notes.append((LIMIT, "ended after %d bytes" % means.max_read))
+    if ending.status is None:
+        notes.append((TIMED_OUT, "could not be killed and was abandoned"))
+    result = intake.result(notes)
+    if result.outcome == EMPTY and ending.timed_out:
+        return result._replace(outcome=TIMED_OUT)
+    return result
+
+
+def collect_file(task: plan.Task, means: Means, beat: Callable[[], None]) -> Result:
+    """Read a file and take its content."""
+    try:
+        descriptor = hostfiles.open_regular(task.label)
+    except hostfiles.Unreadable as error:
+        return Result(plan.ABSENT if error.absent else UNREADABLE, error.why)
+    try:
+        return read_file(descriptor, task, means, beat)
+    finally:
+        os.close(descriptor)
+
+
+def read_file(descriptor: int, task: plan.Task, means: Means,
+              beat: Callable[[], None]) -> Result:
+    start, length = hostfiles.find_window(descriptor, means.max_read)
+    reader = Reader(descriptor, start, length, means, beat)
+    keep = make_filter(task.keep)
+    if task.keep and reader.is_large():
+        program = means.find_grep()
+        result = read_through_grep(program, task, means, reader, keep) if program else None
+        if result is not None:
+            return result
+    intake = Intake(means, keep, True)
+    for block in reader.blocks():
+        intake.add(block)
+    intake.finish()
+    return reader.judge(intake)
+
+
+def read_through_grep(program: bytes, task: plan.Task, means: Means, reader: "Reader",
+                      keep: Filter) -> Optional[Result]:
+    """Let grep keep the lines; None when it did not work, so that our own filter has to."""
+    lines = Lines()
+    intake = Intake(means, make_filter(()), True)
+    rest: List[bytes] = []  # a last line without newline, to which grep would add one
+
+    def source() -> Iterator[bytes]:
+        for whole in whole_lines(reader.blocks(), lines):
+            if whole.endswith(b"\n"):
+                yield whole
+            else:
+                end = whole.rfind(b"\n") + 1
+                rest.append(whole[end:])
+                yield whole[:end]
+
+    words = grep.arguments(task.keep)
+    if not words or not grep.run(program, words, means.environ, source(), intake.add,
+                                 means.deadline, means.stop):
+        intake.spool.discard()
+        return None
+    for line in rest:
+        intake.add(keep(line))
+    intake.finish()
+    intake.lines.cut = lines.cut
+    return reader.judge(intake)
+
+
+class Reader:
+    """Reads a window of a file, and remembers what went wrong with it."""
+
+    def __init__(self, descriptor: int, start: int, length: int, means: Means,
+                 beat: Callable[[], None]) -> None:
+        self.descriptor = descriptor
+        self.start = start
+        self.length = length
+        self.means = means
+        self.beat = beat
+        self.trouble = ""
+
+    def is_large(self) -> bool:
+        return min(self.length, os.fstat(self.descriptor).st_size) >= LARGE
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the window from its start, as far as it can be read in the time of the run."""
+        os.lseek(self.descriptor, self.start, os.SEEK_SET)
+        self.trouble = ""
+        try:
+            for block in hostfiles.read_window(self.descriptor, self.start, self.length):
+                self.beat()
+                yield block
+                if self.means.stop.is_set() or time.monotonic() > self.means.deadline:
+                    self.trouble = OUT_OF_TIME
+                    return
+        except OSError as error:
+            self.trouble = reason(error)
+
+    def judge(self, intake: Intake) -> Result:
+        """Return the result of what was read."""
+        notes = []
+        if self.start:
+            notes.append((LIMIT, "only its newest %d bytes were read" % self.length))
+        if self.trouble and intake.spool.size:
+            notes.append((LIMIT, "could not be read to its end: " + self.trouble))
+        elif self.trouble:
+            return Result(UNREADABLE, self.trouble)
+        return intake.result(notes)

@@ -1,0 +1,274 @@
+"""Where the archive goes: a file that appears under its name only when it is whole, or a stream.
+
+A file is written in a private folder, 0700, on the file system of its final place. The folder is
+locked while the run lives, so that a later run can tell what a killed one has left (sweep).
+"""
+import errno
+import fcntl
+import os
+import re
+import stat
+import time
+from typing import NamedTuple, Optional, Union
+
+from insights_mini.exits import Failure, reason
+from insights_mini.log import show, write_all
+from insights_mini.paths import Paths
+from insights_mini.settings import Settings
+
+SUFFIXES = {"gz": b".tar.gz", "bz2": b".tar.bz2", "xz": b".tar.xz", "none": b".tar"}
+UNFIT = re.compile(rb"[^A-Za-z0-9._-]+")  # for a host name within a file name
+PART = b".part"
+PREFIX = b"insights-"
+HIDDEN_PREFIX = b".insights-"  # in a folder that is the user's
+
+
+class Target(NamedTuple):
+    """Where the archive is to go, under which name, and how it is packed."""
+
+    folder: bytes
+    name: bytes
+    top: bytes       # the one folder in the archive
+    compressor: str
+    private: bool    # whether it gets a new folder of its own
+    file: bool       # whether it becomes a file
+    stream: bool     # whether it goes to standard output
+
+
+def choose_target(settings: Settings, paths: Paths, host: str, now: time.struct_time) -> Target:
+    """Return where the settings want the archive, named as CONTRACT.md sections 1 and 5 say.
+
+    The suffix of --output-file chooses the compressor where --compressor does not.
+    """
+    file, stream = settings.keep_archive or not settings.to_stdout, settings.to_stdout
+    compressor = settings.compressor
+    if settings.output_file:
+        folder, name = os.path.split(os.path.abspath(os.fsencode(settings.output_file)))
+        top = name
+        for kind, suffix in SUFFIXES.items():
+            if name.endswith(suffix):
+                compressor = kind if compressor == "gz" else compressor
+                top = name[:-len(suffix)] or b"insights"
+                break
+        return Target(folder, name, top, compressor, False, file, stream)
+    top = b"insights-%s-%s" % (UNFIT.sub(b"_", host.encode("utf-8", "surrogateescape"))[:200],
+                               time.strftime("%Y%m%d%H%M%S", now).encode("ascii"))
+    folder = os.path.abspath(os.fsencode(settings.output_dir)) if settings.output_dir else b""
+    return Target(folder or paths.temp_dir, top + SUFFIXES[compressor], top, compressor,
+                  not folder, file, stream)
+
+
+class FileOutput:
+    """An archive file in the making."""
+
+    def __init__(self, target: Target) -> None:
+        """Make the folders and open the file; Failure when the place cannot be written, or when
+        something has the name already."""
+        self.private = target.private
+        self.folder = target.folder
+        self.made = not self.private and make_folder(self.folder)
+        self.work = os.path.join(self.folder, (PREFIX if self.private else HIDDEN_PREFIX) +
+                                 os.urandom(6).hex().encode())
+        self.path = os.path.join(self.work if self.private else self.folder, target.name)
+        self.part = os.path.join(self.work, target.name + PART)
+        if os.path.lexists(self.path):
+            raise Failure("%s exists" % show(self.path), remedy="choose another name or remove it")
+        try:
+            os.mkdir(self.work, 0o700)
+        except OSError as error:
+            self.remove_folders()
+            raise cannot_write(self.folder, error)
+        try:
+            self.lock = os.open(self.work, os.O_RDONLY | os.O_DIRECTORY)
+            try_lock(self.lock)
+            self.file = os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW,
+                                0o600)
+        except OSError as error:
+            self.remove_folders()
+            raise cannot_write(self.part, error)
+
+    def write(self, content: bytes) -> None:
+        try:
+            write_all(self.file, content)
+        except OSError as error:
+            raise cannot_write(self.path, error)
+
+    def finish(self) -> None:
+        """Bring the whole file to its place and name."""
+        try:
+            os.fsync(self.file)
+            place(self.part, self.path)
+            if not self.private:
+                os.rmdir(self.work)
+            sync_folder(os.path.dirname(self.path))
+        except OSError as error:
+            raise cannot_write(self.path, error)
+        os.close(self.file)
+        os.close(self.lock)
+
+    def discard(self) -> None:
+        """Leave nothing of it. Safe at any time before finish() has returned, also twice."""
+        try:
+            os.unlink(self.part)
+        except FileNotFoundError:
+            pass
+        self.remove_folders()
+
+    def remove_folders(self) -> None:
+        for folder in (self.work, self.folder if self.made else b""):
+            try:
+                os.rmdir(folder)
+            except OSError:
+                pass  # not there, or somebody else put something into it
+
+
+class StreamOutput:
+    """An archive that goes to a descriptor, as it is made."""
+
+    path = b""
+    work = b""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    def write(self, content: bytes) -> None:
+        try:
+            write_all(self.descriptor, content)
+        except OSError as error:
+            raise Failure("cannot write the archive to standard output", reason(error))
+
+    def finish(self) -> None:
+        pass
+
+    def discard(self) -> None:
+        pass
+
+
+Output = Union[FileOutput, StreamOutput]
+
+
+def open_output(target: Target) -> Output:
+    """Return where to write the archive; raise Failure."""
+    if target.stream and os.isatty(1):
+        raise Failure("the archive would go to a terminal", remedy="redirect standard output")
+    return FileOutput(target) if target.file else StreamOutput(1)
+
+
+def pass_on(made: Output, target: Target) -> None:
+    """Copy a finished file to standard output where it is wanted in both places; raise Failure."""
+    if not (target.stream and target.file):
+        return
+    stream = StreamOutput(1)
+    with open(made.path, "rb") as file:
+        for block in iter(lambda: file.read(1024 * 1024), b""):
+            stream.write(block)
+
+
+def make_folder(folder: bytes) -> bool:
+    """Create the folder, 0700, unless it is there; tell whether it was made."""
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(folder):
+            raise Failure("%s is not a folder" % show(folder), remedy="choose another one")
+        return False
+    except OSError as error:
+        raise cannot_write(folder, error)
+    return True
+
+
+def place(part: bytes, path: bytes) -> None:
+    """Give the file its name, never that of another file; raise OSError."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        os.rename(part, path)
+    else:
+        os.unlink(part)
+
+
+def sync_folder(folder: bytes) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def cannot_write(path: bytes, error: OSError) -> Failure:
+    """Return the Failure for a place that cannot be written; a full one is named by its mount."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Failure("cannot write %s" % show(path),
+                       "no space left on the file system at %s" % show(find_mount(path)),
+                       "free some space, or choose another place with TMPDIR or --output-dir")
+    return Failure("cannot write %s" % show(path), reason(error),
+                   "choose another place with TMPDIR or --output-dir")
+
+
+def find_mount(path: bytes) -> bytes:
+    """Return the mount point of the file system that a path is on."""
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    while path != b"/" and not os.path.ismount(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def sweep(temp_dir: bytes, folder: bytes) -> int:
+    """Remove what killed runs have left in the two folders, never what a live run is writing.
+
+    Returns how many unfinished archives went. What is not ours, or no plain folder, is not touched.
+    """
+    removed = 0
+    for parent, prefix in ((temp_dir, PREFIX), (folder, HIDDEN_PREFIX)):
+        try:
+            names = os.listdir(parent)
+        except OSError:
+            continue  # not there; if it is needed, writing to it will say so
+        removed += sum(sweep_work(os.path.join(parent, name)) for name in names
+                       if name.startswith(prefix))
+    return removed
+
+
+def sweep_work(work: bytes) -> int:
+    removed = 0
+    lock = open_own_folder(work)
+    if lock is None:
+        return 0
+    try:
+        if not try_lock(lock):
+            return 0
+        for name in os.listdir(lock):
+            if os.fsencode(name).endswith(PART):
+                os.unlink(name, dir_fd=lock)
+                removed += 1
+        os.rmdir(work)
+    except OSError:
+        pass  # a finished archive is in it and stays, or the folder went meanwhile
+    finally:
+        os.close(lock)
+    return removed
+
+
+def open_own_folder(path: bytes) -> Optional[int]:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    status = os.fstat(descriptor)
+    if status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o700:
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

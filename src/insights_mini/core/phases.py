@@ -1,0 +1,114 @@
+"""The four phases of the egg, each a function that returns a status of CONTRACT.md section 3.
+
+What a phase works with is built here and handed on; nothing below looks at the environment by
+itself. What only one phase needs is imported by that phase, so that the light ones stay light; the
+conductor of the long road, from specs to archive, is collection.py.
+"""
+import os
+from typing import Callable, Dict, List, Mapping, NamedTuple
+
+from insights_mini import log, sources
+from insights_mini.exits import FAILED, OK, STOP_DONE, STOP_FAILED, USAGE, Failure, Stopped, reason
+from insights_mini.log import Log, write_all
+from insights_mini.paths import Paths, find_paths
+from insights_mini.settings import Settings
+from insights_mini.version import VERSION
+
+
+class Context(NamedTuple):
+    """What a phase works with."""
+
+    settings: Settings
+    unknown: "tuple[sources.Unknown, ...]"
+    paths: Paths
+    environ: Mapping[str, str]
+    log: Log
+
+
+def run(phase: str, argv: List[str], environ: Mapping[str, str]) -> int:
+    """Run one phase and return its exit status; only here are errors caught and told."""
+    console = log.Console(log.INFO)
+    journal = Log(console)
+    try:
+        context = make_context(argv, environ, console)
+        journal = context.log
+        if phase not in PHASES:
+            raise Failure("unknown phase '%s'" % phase)
+        return PHASES[phase](context)
+    except Failure as failure:
+        journal.error(str(failure))
+        return STOP_DONE + failure.status
+    except Stopped as stopped:
+        journal.error("stopped by %s; no archive was written" % stopped.name)
+        return STOP_FAILED
+    except Exception as error:  # a fault of ours: the wrapper tells the user, the log tells us
+        journal.trace(error)
+        return FAILED
+
+
+def make_context(argv: List[str], environ: Mapping[str, str], console: log.Console) -> Context:
+    paths = find_paths(environ)
+    loaded = sources.load(argv, environ, paths)
+    settings = loaded.settings
+    console.level = log.console_level(settings)
+    console.out = 2 if settings.to_stdout else 1
+    console.live = console.level == log.INFO and os.isatty(2)
+    file = None
+    if not (settings.version or settings.list_specs):
+        file = log.try_open_file(log.choose_file(settings, paths), False,
+                                 log.Console(log.NOTHING))  # the wrapper has warned already
+    return Context(settings, loaded.unknown, paths, environ,
+                   Log(console, file, log.file_level(settings)))
+
+
+def pre_update(context: Context) -> int:
+    """Do what is asked for instead of a collection."""
+    if context.settings.version:
+        return print_result("Client: %s\nCore: %s\n" % (VERSION, VERSION))
+    if context.settings.list_specs:
+        from insights_mini.core.listing import list_specs
+        return print_result(list_specs(context.settings, context.paths, context.log))
+    if not context.settings.no_upload:
+        raise Failure("this version cannot upload yet",
+                      remedy="add --offline, --output-dir, --output-file or --to-stdout",
+                      status=USAGE)
+    return OK
+
+
+def print_result(text: str) -> int:
+    """Print what was asked for; unlike a message, it must arrive."""
+    try:
+        write_all(1, text.encode("utf-8"))
+    except BrokenPipeError:
+        pass  # the reader has seen enough, as with a pager
+    except OSError as error:
+        raise Failure("cannot write to standard output", reason(error))
+    return STOP_DONE
+
+
+def update(context: Context) -> int:
+    """Nothing can be newer than this file: it is the only egg, and nothing is fetched."""
+    return OK
+
+
+def post_update(context: Context) -> int:
+    """Stop where collecting is not allowed, before anything is opened or run."""
+    from insights_mini.core.exclusions import refuse_exclusions
+    refuse_exclusions(context.paths, context.unknown)
+    return OK
+
+
+def collect_and_output(context: Context) -> int:
+    """Collect into an archive and keep it, whatever the phases before have said."""
+    from insights_mini.core.collection import collect_archive
+    post_update(context)
+    collect_archive(context.settings, context.paths, context.environ, context.log)
+    return OK
+
+
+PHASES = {
+    "pre_update": pre_update,
+    "update": update,
+    "post_update": post_update,
+    "collect_and_output": collect_and_output,
+}  # type: Dict[str, Callable[[Context], int]]

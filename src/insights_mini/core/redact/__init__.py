@@ -1,0 +1,1 @@
+"""From bytes to bytes that may leave the host. Pure: opens no file, runs no program."""

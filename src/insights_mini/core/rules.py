@@ -1,0 +1,107 @@
+"""Chooses the collection rules: --from-file, --from-stdin, the cache, the fallback, the catalogue.
+
+Rules that the user named must be right, or the run fails. The cache and the fallback degrade: when
+one is unusable a warning says why and the next one serves.
+"""
+import os
+import stat
+from typing import List, Optional
+
+from insights_mini import hostfiles
+from insights_mini.core.catalogue import load_catalogue
+from insights_mini.core.specs import BadRules, Rules, make_rules, parse_rules
+from insights_mini.exits import Failure
+from insights_mini.log import Log, show
+from insights_mini.paths import Paths
+from insights_mini.settings import Settings
+
+LARGEST = 16 * 1024 * 1024
+SHOWN = 20  # problems of one file printed; there may be thousands
+
+
+def load_rules(settings: Settings, paths: Paths, log: Log) -> Rules:
+    """Return the rules of this run, without the specs that --run-these leaves out; raise Failure.
+    """
+    rules = choose_rules(settings, paths, log)
+    return select(rules, settings.run_these) if settings.run_these else rules
+
+
+def choose_rules(settings: Settings, paths: Paths, log: Log) -> Rules:
+    if settings.from_file:
+        name = os.fsencode(settings.from_file)
+        return parse_or_fail(read_or_fail(name), show(name))
+    if settings.from_stdin:
+        return parse_or_fail(read_stdin(), "on standard input")
+    for path in (paths.cached_rules, paths.fallback_rules):
+        rules = try_file(path, log)
+        if rules is not None:
+            return rules
+    return make_rules(load_catalogue().rules)
+
+
+def read_or_fail(path: bytes) -> bytes:
+    try:
+        return hostfiles.read_small(path, LARGEST)
+    except hostfiles.Unreadable as error:
+        raise Failure("cannot read the collection rules %s" % show(path), error.why,
+                      "check --from-file")
+
+
+def read_stdin() -> bytes:
+    with open(0, "rb", closefd=False) as pipe:
+        content = pipe.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise Failure("the collection rules on standard input are too large",
+                      "more than %d bytes" % LARGEST)
+    return content
+
+
+def parse_or_fail(text: bytes, shown: str) -> Rules:
+    try:
+        return parse_rules(text)
+    except BadRules as error:
+        raise Failure("the collection rules %s cannot be used" % shown, describe(error.problems))
+
+
+def try_file(path: bytes, log: Log) -> Optional[Rules]:
+    """Return the rules of a file, or None where there is none that may be used.
+
+    What stands in the rules is run as root, so a file that others could have written is not used.
+    """
+    try:
+        status = os.stat(path)
+        if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            log.warning("the rules in %s are not used: others than root can write them" %
+                        show(path))
+            return None
+        rules = parse_rules(hostfiles.read_small(path, LARGEST))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        log.warning("the rules in %s are not used: %s" % (show(path), error.strerror))
+        return None
+    except hostfiles.Unreadable as error:
+        log.warning("the rules in %s are not used: %s" % (show(path), error.why))
+        return None
+    except BadRules as error:
+        log.warning("the rules in %s are not used: %s" % (show(path), describe(error.problems)))
+        return None
+    log.debug("collection rules: %s, version %s" % (show(path), rules.version))
+    return rules
+
+
+def describe(problems: List[str]) -> str:
+    more = len(problems) - SHOWN
+    return "; ".join(problems[:SHOWN]) + ("; and %d more" % more if more > 0 else "")
+
+
+def select(rules: Rules, names: "tuple[str, ...]") -> Rules:
+    """Return the rules with only these symbolic names; Failure names those that do not exist."""
+    known = {spec.name for spec in rules.specs}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        import difflib  # late: only for this message
+        near = difflib.get_close_matches(unknown[0], sorted(known), 1)
+        raise Failure("the collection rules have no spec named %s" % ", ".join(unknown),
+                      remedy="did you mean %s?" % near[0] if near else "see --list-specs")
+    return rules._replace(specs=tuple(spec for spec in rules.specs if spec.name in names))

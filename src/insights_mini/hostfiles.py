@@ -1,0 +1,113 @@
+"""The one way to open a file of the host: regular files only, never blocking, read within limits.
+
+Opening a device can rewind a tape or arm a watchdog, and opening a FIFO can wait for ever, so what
+a path leads to is looked at first and once more through the open descriptor.
+"""
+import errno
+import os
+import stat
+from typing import Iterator, Tuple
+
+BLOCK = 256 * 1024
+
+
+class Unreadable(Exception):
+    """A host file that is not read. `absent` tells a missing one; `why` is fit for a message."""
+
+    def __init__(self, why: str, absent: bool = False) -> None:
+        super().__init__(why)
+        self.why = why
+        self.absent = absent
+
+
+KINDS = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def open_regular(path: bytes) -> int:
+    """Open a regular file (links are followed) and return its descriptor; raise Unreadable."""
+    try:
+        check_kind(os.stat(path))
+        descriptor = open_quietly(path)
+    except OSError as error:
+        raise explain(error)
+    try:
+        check_kind(os.fstat(descriptor))
+    except Unreadable:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def open_quietly(path: bytes) -> int:
+    """Open for reading without waiting and, where the host allows, without changing its atime."""
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
+    try:
+        return os.open(path, flags | os.O_NOATIME)
+    except PermissionError:  # O_NOATIME is the owner's and root's
+        return os.open(path, flags)
+
+
+def check_kind(status: os.stat_result) -> None:
+    for is_kind, name in KINDS:
+        if is_kind(status.st_mode):
+            raise Unreadable("is " + name)
+
+
+def explain(error: OSError) -> Unreadable:
+    """Turn the system's error into ours."""
+    absent = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENXIO, errno.ENODEV)
+    return Unreadable(error.strerror or type(error).__name__, absent)
+
+
+def find_window(descriptor: int, most: int) -> Tuple[int, int]:
+    """Return (start, length) of the newest `most` bytes, starting at a line where it is cut.
+
+    The size at this moment bounds the read, so a growing file ends. Files of /proc and /sys give
+    their size as 0 or as one page; they are read until they end.
+    """
+    size = os.fstat(descriptor).st_size
+    if size in (0, 4096):
+        return 0, most
+    if size <= most:
+        return 0, size
+    start = size - most
+    head = os.pread(descriptor, BLOCK, start - 1)
+    newline = head.find(b"\n")
+    skipped = newline if newline >= 0 else 0
+    return start + skipped, most - skipped
+
+
+def read_window(descriptor: int, start: int, length: int) -> Iterator[bytes]:
+    """Yield the blocks of a part of a file; raise OSError where the host refuses a read."""
+    if start:
+        os.lseek(descriptor, start, os.SEEK_SET)
+    while length > 0:
+        try:
+            block = os.read(descriptor, min(BLOCK, length))
+        except BlockingIOError:  # a /proc file that would wait for more
+            return
+        if not block:
+            return
+        length -= len(block)
+        yield block
+
+
+def read_small(path: bytes, most: int) -> bytes:
+    """Return the whole of a file that is expected to be small; raise Unreadable, also if it is not.
+    """
+    descriptor = open_regular(path)
+    try:
+        content = b"".join(read_window(descriptor, 0, most + 1))
+    except OSError as error:
+        raise explain(error)
+    finally:
+        os.close(descriptor)
+    if len(content) > most:
+        raise Unreadable("is larger than %d bytes" % most)
+    return content

@@ -1,0 +1,206 @@
+"""The one way to run a program: an argument list, no shell, no input, its own session, limits.
+
+Ending order: the whole process group gets SIGTERM, a grace period, then SIGKILL (a package manager
+that is killed outright can damage its database). A program that even SIGKILL does not end, because
+it waits in the kernel for a dead file server, is abandoned. The leader stays unreaped while its
+group is signalled, so that its number cannot meanwhile belong to somebody else.
+"""
+import os
+import select
+import signal
+import subprocess
+import threading
+import time
+from typing import Callable, Iterable, List, Mapping, NamedTuple, Optional, Sequence
+
+CHUNK = 64 * 1024
+TICK = 0.2        # longest wait, in seconds, before limits and the stop sign are looked at
+HELD_OPEN = 0.5   # how long the output may stay open after the program itself has ended
+DEATH = 5.0       # how long to wait for a killed program to be gone
+
+Sink = Callable[[bytes], bool]  # takes a chunk of output; False means: no more is wanted
+
+
+class Stop:
+    """A sign, shared by all threads of a run, that everything under way shall end soon."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+
+    def set(self) -> None:
+        self.event.set()
+
+    def is_set(self) -> bool:
+        return self.event.is_set()
+
+
+class Limits(NamedTuple):
+    """`deadline` is a time.monotonic() value; `output` is in bytes, `grace` in seconds."""
+
+    deadline: float
+    output: int
+    grace: float = 5.0
+
+
+class Ending(NamedTuple):
+    """How a program ended. `status` is as in subprocess, None when it had to be abandoned."""
+
+    status: Optional[int]
+    timed_out: bool = False
+    cut: bool = False  # at the output limit, or because the sink wanted no more
+
+
+def search_path(environ: Mapping[str, str]) -> List[bytes]:
+    """Return the folders that PATH names."""
+    return [os.fsencode(folder) for folder in environ.get("PATH", "").split(":") if folder]
+
+
+def find_program(name: bytes, folders: Iterable[bytes]) -> Optional[bytes]:
+    """Return the path of a program, looked up in the folders unless the name has a slash."""
+    candidates = [name] if b"/" in name else [os.path.join(folder, name) for folder in folders]
+    for path in candidates:
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+    return None
+
+
+def run(program: bytes, argv: Sequence[bytes], environ: Mapping[str, str], sink: Sink,
+        limits: Limits, stop: Stop, source: Optional[Iterable[bytes]] = None) -> Ending:
+    """Run the program at a path until it ends or a limit ends it; hand its output to the sink.
+
+    Standard error is merged into the output. `source` feeds standard input; without it that is
+    empty. Raises OSError when the program cannot be started, and whatever the sink raises; no
+    process is left either way.
+    """
+    child = subprocess.Popen(
+        argv, executable=program,
+        stdin=subprocess.DEVNULL if source is None else subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=b"/", env=dict(environ),
+        start_new_session=True, close_fds=True, bufsize=0)
+    feeder = None if source is None else Feeder(child, source)
+    running = Running(child, sink, limits)
+    try:
+        running.follow(stop)
+    finally:
+        running.end_group(1.0 if stop.is_set() else limits.grace)
+        if feeder is not None:
+            feeder.finish()
+    return Ending(child.returncode, running.timed_out, running.cut)
+
+
+class Feeder:
+    """Writes a program's standard input from a thread of its own."""
+
+    def __init__(self, child: "subprocess.Popen[bytes]", source: Iterable[bytes]) -> None:
+        self.child = child
+        self.source = source
+        self.error: Optional[OSError] = None
+        self.thread = threading.Thread(target=self.write, daemon=True)
+        self.thread.start()
+
+    def write(self) -> None:
+        assert self.child.stdin is not None
+        try:
+            with self.child.stdin as pipe:
+                for block in self.source:
+                    view = memoryview(block)
+                    while view:
+                        view = view[pipe.write(view):]
+        except BrokenPipeError:
+            return  # the program wanted no more
+        except OSError as error:
+            self.error = error
+
+    def finish(self) -> None:
+        """Wait for the thread and raise what reading the source raised."""
+        self.thread.join(DEATH)
+        if self.error is not None:
+            raise self.error
+
+
+class Running:
+    """A program under way: its output, what ended it, and its end."""
+
+    def __init__(self, child: "subprocess.Popen[bytes]", sink: Sink, limits: Limits) -> None:
+        assert child.stdout is not None
+        self.child = child
+        self.output = child.stdout.fileno()
+        self.poller = select.poll()
+        self.poller.register(self.output, select.POLLIN)
+        self.sink = sink
+        self.limits = limits
+        self.taken = 0
+        self.open = True
+        self.timed_out = False
+        self.cut = False
+
+    def follow(self, stop: Stop) -> None:
+        """Take output until the program has ended, or a limit or the stop sign is reached."""
+        ended_at: Optional[float] = None
+        pause = 0.0005
+        while not (self.cut or stop.is_set()):
+            now = time.monotonic()
+            if ended_at is None and self.has_ended():
+                ended_at = now
+            if ended_at is not None and (not self.open or now > ended_at + HELD_OPEN):
+                return
+            if now > self.limits.deadline:
+                self.timed_out = ended_at is None
+                return
+            if self.open:
+                self.take(min(TICK, max(0.0, self.limits.deadline - now)))
+            else:
+                time.sleep(pause)
+                pause = min(pause * 2, TICK)
+
+    def take(self, wait: float) -> None:
+        """Wait for output and hand it on; note the end of the output and its limit."""
+        if not self.poller.poll(wait * 1000):
+            return
+        chunk = os.read(self.output, CHUNK)
+        if not chunk:
+            self.open = False
+            return
+        room = self.limits.output - self.taken
+        self.taken += len(chunk)
+        if not self.sink(chunk[:room]) or len(chunk) > room:
+            self.cut = True
+
+    def has_ended(self) -> bool:
+        """Tell whether the program has ended, and leave it unreaped."""
+        return os.waitid(os.P_PID, self.child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def end_group(self, grace: float) -> None:
+        """End what is left of the group and reap the program.
+
+        After a normal end, helpers that it left in the background are only asked to go.
+        """
+        normal = not self.open and self.has_ended()
+        self.signal_group(signal.SIGTERM)
+        if not normal:
+            self.wait_for_end(grace)
+            self.signal_group(signal.SIGKILL)
+        if self.wait_for_end(DEATH):
+            self.child.wait()
+        assert self.child.stdout is not None
+        self.child.stdout.close()
+
+    def wait_for_end(self, seconds: float) -> bool:
+        """Wait for the program to end, throwing away what it still prints."""
+        until = time.monotonic() + seconds
+        pause = 0.0005
+        while not self.has_ended():
+            if time.monotonic() > until:
+                return False
+            if self.open and self.poller.poll(pause * 1000):
+                self.open = bool(os.read(self.output, CHUNK))
+            else:
+                time.sleep(pause)
+            pause = min(pause * 2, 0.05)
+        return True
+
+    def signal_group(self, number: int) -> None:
+        try:
+            os.killpg(self.child.pid, number)
+        except (ProcessLookupError, PermissionError):
+            pass  # nobody of the group is left, or it changed its user

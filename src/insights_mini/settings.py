@@ -1,0 +1,200 @@
+"""The one table of options, the settings they make, and what these say about each other.
+
+Command line, environment, configuration file, help and conf/insights-client.conf all derive from
+OPTIONS; types and defaults stand in Settings, under the same names. Reading the three sources is
+the job of sources.py. Facts: CONTRACT.md section 2.
+"""
+from typing import Dict, List, NamedTuple, Tuple, Union
+
+from insights_mini.exits import USAGE, Failure
+
+Value = Union[bool, int, float, str, Tuple[str, ...]]
+
+COMPRESSORS = ("gz", "bz2", "xz", "none")
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+MIB = 1024 * 1024
+
+
+class Settings(NamedTuple):
+    """What one run shall do. Times are seconds, sizes bytes; an empty string means not set."""
+
+    offline: bool = False
+    no_upload: bool = False
+    keep_archive: bool = False
+    output_dir: str = ""
+    output_file: str = ""
+    to_stdout: bool = False
+    compressor: str = "gz"
+    display_name: str = ""
+    from_file: str = ""
+    from_stdin: bool = False
+    run_these: Tuple[str, ...] = ()
+    unprivileged: bool = False
+    cmd_timeout: float = 120.0
+    max_time: float = 1800.0
+    phase_timeout: float = 600.0
+    max_size: int = 1024 * MIB
+    max_member: int = 64 * MIB
+    max_read: int = 4096 * MIB
+    quiet: bool = False
+    silent: bool = False
+    verbose: bool = False
+    debug_phases: bool = False
+    loglevel: str = "DEBUG"
+    logging_file: str = ""
+    conf: str = ""
+    version: bool = False
+    list_specs: bool = False
+
+
+class Option(NamedTuple):
+    """One row of the table. No flag: configuration and environment only; `action`: flag only."""
+
+    name: str
+    help: str
+    flags: Tuple[str, ...] = ()
+    metavar: str = ""
+    kind: str = "flag"  # flag, text, choice, names, seconds or size
+    choices: Tuple[str, ...] = ()
+    action: bool = False
+
+
+OPTIONS = (
+    Option("version", "print the versions of client and core, and exit", ("--version",),
+           action=True),
+    Option("list_specs", "print what the collection rules name, and exit", ("--list-specs",),
+           action=True),
+    Option("conf", "read this configuration file instead of the default one", ("--conf", "-c"),
+           "FILE", "text", action=True),
+    Option("offline", "use no network; the archive is kept on this host", ("--offline",)),
+    Option("no_upload", "collect and keep the archive, but do not upload it", ("--no-upload",)),
+    Option("keep_archive", "leave the archive on this host; with --to-stdout too, then as a second "
+           "copy", ("--keep-archive",)),
+    Option("output_dir", "put the archive into this folder, do not upload it", ("--output-dir",),
+           "DIR", "text"),
+    Option("output_file", "write the archive under this name, do not upload it",
+           ("--output-file",), "FILE", "text"),
+    Option("to_stdout", "write the archive to standard output and nothing else there",
+           ("--to-stdout",)),
+    Option("compressor", "how the archive is compressed: gz, bz2, xz or none", ("--compressor",),
+           kind="choice", choices=COMPRESSORS),
+    Option("display_name", "the name under which this host is shown", ("--display-name",), "NAME",
+           "text"),
+    Option("from_file", "take the collection rules from this file", ("--from-file",), "FILE",
+           "text"),
+    Option("from_stdin", "take the collection rules from standard input", ("--from-stdin",)),
+    Option("run_these", "collect only these symbolic names, separated by commas",
+           ("--run-these",), "NAME[,NAME...]", "names"),
+    Option("unprivileged", "run without being root and say what could not be read",
+           ("--unprivileged",)),
+    Option("cmd_timeout", "longest time in seconds that one command may run", ("--cmd-timeout",),
+           "SECONDS", "seconds"),
+    Option("max_time", "longest time in seconds for the whole collection; what is there by then "
+           "is packed", ("--max-time",), "SECONDS", "seconds"),
+    Option("max_size", "most bytes of content in one archive (K, M and G are understood)",
+           ("--max-size",), "SIZE", "size"),
+    Option("max_member", "most bytes kept of one file (its newest end) or of one command's output",
+           ("--max-member",), "SIZE", "size"),
+    Option("max_read", "most bytes read of one file (its newest end) or of one command's output",
+           ("--max-read",), "SIZE", "size"),
+    Option("quiet", "print nothing but errors and warnings", ("--quiet",)),
+    Option("silent", "print nothing at all", ("--silent",)),
+    Option("verbose", "print everything that goes to the log", ("--verbose",)),
+    Option("debug_phases", "print which egg runs which phase, and how it ended",
+           ("--debug-phases",)),
+    Option("logging_file", "write the log to this file instead of the default one",
+           ("--logging-file",), "FILE", "text"),
+    Option("loglevel", "least level that goes to the log file: DEBUG, INFO, WARNING or ERROR",
+           kind="choice", choices=LEVELS),
+    Option("phase_timeout", "longest time in seconds for one phase; collecting has max_time on top",
+           kind="seconds"),
+)
+
+TRUE = ("true", "yes", "on", "1")
+FALSE = ("false", "no", "off", "0")
+UNITS = {"": 1, "k": 1024, "m": MIB, "g": 1024 * MIB, "t": 1024 * 1024 * MIB}
+
+
+def parse_value(option: Option, text: str) -> Value:
+    """Turn the text of one setting into its value; ValueError says what was expected."""
+    text = text.strip()
+    if option.kind == "flag":
+        if text.lower() in TRUE:
+            return True
+        if text.lower() in FALSE:
+            return False
+        raise ValueError("true or false")
+    if option.kind == "choice":
+        for choice in option.choices:
+            if text.lower() == choice.lower():
+                return choice
+        raise ValueError("one of " + ", ".join(option.choices))
+    if option.kind == "names":
+        return tuple(name.strip() for name in text.split(",") if name.strip())
+    if option.kind == "seconds":
+        return parse_seconds(text)
+    if option.kind == "size":
+        return parse_size(text)
+    return text
+
+
+def parse_seconds(text: str) -> float:
+    """Return a positive, finite number of seconds; ValueError says what was expected."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < 1e9:
+        raise ValueError("a number of seconds above 0")
+    return seconds
+
+
+def parse_size(text: str) -> int:
+    """Return a positive number of bytes from text like 500M; ValueError says what was expected."""
+    digits = text.lower().rstrip("ib")
+    unit = digits[-1:] if digits[-1:] in UNITS else ""
+    digits = digits[:len(digits) - len(unit)]
+    size = int(digits) * UNITS[unit] if digits.isdecimal() else 0
+    if size <= 0:
+        raise ValueError("a number of bytes above 0, such as 500M")
+    return size
+
+
+def find_conflicts(settings: Settings) -> List[str]:
+    """Return a sentence for every two settings that exclude each other."""
+    pairs = (
+        ("output_dir", "output_file"),
+        ("to_stdout", "output_dir"),
+        ("to_stdout", "output_file"),
+        ("from_file", "from_stdin"),
+    )
+    return ["%s and %s exclude each other" % (flag(one), flag(other)) for one, other in pairs
+            if getattr(settings, one) and getattr(settings, other)]
+
+
+def flag(name: str) -> str:
+    """Return how a user writes the option of this name."""
+    return "--" + name.replace("_", "-")
+
+
+def imply(settings: Settings) -> Settings:
+    """Return the settings with what they imply filled in.
+
+    To standard output, the archive that "no upload" keeps is the one written there; a second copy
+    on disk takes an explicit --keep-archive.
+    """
+    if settings.to_stdout:
+        return settings._replace(no_upload=True, quiet=True)
+    if settings.offline or settings.output_dir or settings.output_file or settings.no_upload:
+        return settings._replace(no_upload=True, keep_archive=True)
+    return settings
+
+
+def make_settings(values: Dict[str, Value]) -> Settings:
+    """Build the settings of a run from the values that were set; Failure names all conflicts."""
+    settings = Settings(**values)  # type: ignore[arg-type]  # the table's kinds match the fields
+    conflicts = find_conflicts(settings)
+    if conflicts:
+        raise Failure("the options contradict each other", ", ".join(conflicts),
+                      "leave one of them out", USAGE)
+    return imply(settings)

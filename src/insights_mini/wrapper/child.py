@@ -1,0 +1,100 @@
+"""A phase as a child process: started, watched, stopped at its limit; signals are passed on to it.
+
+The built-in egg is forked: a new interpreter for each of the four phases would cost more than the
+rest of the wrapper, and a fork isolates a crash just as well. Nothing here runs in threads, which
+is what makes forking safe.
+"""
+import os
+import select
+import signal
+import time
+from types import FrameType
+from typing import Callable, NamedTuple, Optional
+
+GRACE = 15.0  # seconds a phase has after SIGTERM: enough to stop its commands and clean up
+PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Ending(NamedTuple):
+    """How a phase ended: an exit status, or the number of the signal that killed it."""
+
+    status: int
+    signal: int = 0
+    over_limit: bool = False
+
+
+class Signals:
+    """What the wrapper was sent. It passes it on to the phase under way and lets that clean up."""
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self.received: Optional[int] = None
+        self.child = 0
+        for number in PASSED_ON:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP: keep that
+                signal.signal(number, self.pass_on)
+
+    def pass_on(self, number: int, frame: Optional[FrameType]) -> None:
+        self.received = number
+        self.interrupted = self.interrupted or number == signal.SIGINT
+        if self.child:
+            send(self.child, signal.SIGTERM)
+
+
+def run(work: Callable[[], int], seconds: float, signals: Signals) -> Ending:
+    """Run the work in a forked child and return how it ended, within the limit."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
+    watch, held = os.pipe()  # the child holds one end: its death wakes the watcher
+    child = os.fork()
+    if child == 0:
+        os.close(watch)
+        become_phase(work)
+    os.close(held)
+    signals.child = child
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
+    try:
+        over = not wait_for(watch, seconds)
+        if over:
+            send(child, signal.SIGTERM)
+            if not wait_for(watch, GRACE):
+                send(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+    finally:
+        signals.child = 0
+        os.close(watch)
+    if os.WIFSIGNALED(status):
+        return Ending(0, os.WTERMSIG(status), over)
+    return Ending(os.WEXITSTATUS(status), 0, over)
+
+
+def become_phase(work: Callable[[], int]) -> None:
+    """Do the work and leave, without running anything of the wrapper's any more."""
+    status = 1
+    try:
+        for number in PASSED_ON:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
+        status = work()
+    finally:
+        os._exit(status)
+
+
+def wait_for(watch: int, seconds: float) -> bool:
+    """Wait until the other end of the pipe is closed; False when the time is over first."""
+    until = time.monotonic() + seconds
+    poller = select.poll()
+    poller.register(watch, select.POLLIN)
+    while True:
+        left = until - time.monotonic()
+        if left <= 0:
+            return False
+        if poller.poll(min(left, 3600.0) * 1000):
+            return True
+
+
+def send(child: int, number: int) -> None:
+    try:
+        os.kill(child, number)
+    except ProcessLookupError:
+        pass  # it has just ended

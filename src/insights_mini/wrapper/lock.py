@@ -1,0 +1,42 @@
+"""One run at a time: a lock that the kernel drops with the process that holds it.
+
+The file stays where it is, but only a living process can hold it locked; neither a reboot nor a
+kill leaves it stuck. In it stands the number of the run's process, for the message of a second run.
+"""
+import fcntl
+import os
+from typing import Optional
+
+from insights_mini.exits import Failure, reason
+from insights_mini.log import Log, show
+
+
+def take(path: bytes, log: Log) -> Optional[int]:
+    """Lock the file and return its descriptor; Failure when another run holds it.
+
+    Where the folder cannot be written, the run goes on without a lock, with a warning.
+    """
+    try:
+        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+        held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        log.warning("another run is not noticed: cannot open %s: %s" % (show(path), reason(error)))
+        return None
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.pread(held, 20, 0).decode("ascii", "replace").strip() or "unknown"
+        os.close(held)
+        raise Failure("another run is under way (process %s)" % owner,
+                      remedy="wait until it has ended")
+    except OSError as error:
+        log.warning("another run is not noticed: cannot lock %s: %s" % (show(path), reason(error)))
+        return held
+    os.ftruncate(held, 0)
+    os.pwrite(held, b"%d\n" % os.getpid(), 0)
+    return held
+
+
+def release(held: Optional[int]) -> None:
+    if held is not None:
+        os.close(held)
