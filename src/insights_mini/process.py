@@ -5,6 +5,7 @@ that is killed outright can damage its database). A program that even SIGKILL do
 it waits in the kernel for a dead file server, is abandoned. The leader stays unreaped while its
 group is signalled, so that its number cannot meanwhile belong to somebody else.
 """
+import fcntl
 import os
 import select
 import signal
@@ -17,8 +18,11 @@ CHUNK = 64 * 1024
 TICK = 0.2        # longest wait, in seconds, before limits and the stop sign are looked at
 HELD_OPEN = 0.5   # how long the output may stay open after the program itself has ended
 DEATH = 5.0       # how long to wait for a killed program to be gone
+F_SETPIPE_SZ = 1031  # linux/fcntl.h; the fcntl module has it from Python 3.10 on
+PIPE_SIZE = 1024 * 1024
 
-Sink = Callable[[bytes], bool]  # takes a chunk of output; False means: no more is wanted
+Sink = Callable[[bytes], bool]   # takes a chunk of output; False means: no more is wanted
+Source = Callable[[int], None]   # writes standard input to a descriptor; may raise OSError
 
 
 class Stop:
@@ -35,11 +39,12 @@ class Stop:
 
 
 class Limits(NamedTuple):
-    """`deadline` is a time.monotonic() value; `output` is in bytes, `grace` in seconds."""
+    """`deadline` is a time.monotonic() value; `output` and `memory` are bytes, `grace` seconds."""
 
     deadline: float
     output: int
     grace: float = 5.0
+    memory: int = 0  # address space of the program; 0 for no limit
 
 
 class Ending(NamedTuple):
@@ -65,18 +70,21 @@ def find_program(name: bytes, folders: Iterable[bytes]) -> Optional[bytes]:
 
 
 def run(program: bytes, argv: Sequence[bytes], environ: Mapping[str, str], sink: Sink,
-        limits: Limits, stop: Stop, source: Optional[Iterable[bytes]] = None) -> Ending:
+        limits: Limits, stop: Stop, source: Optional[Source] = None) -> Ending:
     """Run the program at a path until it ends or a limit ends it; hand its output to the sink.
 
-    Standard error is merged into the output. `source` feeds standard input; without it that is
-    empty. Raises OSError when the program cannot be started, and whatever the sink raises; no
-    process is left either way.
+    Standard error is merged into the output. `source` feeds standard input, from a thread of its
+    own; without it that is empty. Raises OSError when the program cannot be started, and whatever
+    source and sink raise; no process is left either way.
     """
     child = subprocess.Popen(
         argv, executable=program,
         stdin=subprocess.DEVNULL if source is None else subprocess.PIPE,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=b"/", env=dict(environ),
         start_new_session=True, close_fds=True, bufsize=0)
+    if limits.memory:
+        import resource  # late: only the filter of large logs is limited
+        resource.prlimit(child.pid, resource.RLIMIT_AS, (limits.memory, limits.memory))
     feeder = None if source is None else Feeder(child, source)
     running = Running(child, sink, limits)
     try:
@@ -91,7 +99,7 @@ def run(program: bytes, argv: Sequence[bytes], environ: Mapping[str, str], sink:
 class Feeder:
     """Writes a program's standard input from a thread of its own."""
 
-    def __init__(self, child: "subprocess.Popen[bytes]", source: Iterable[bytes]) -> None:
+    def __init__(self, child: "subprocess.Popen[bytes]", source: Source) -> None:
         self.child = child
         self.source = source
         self.error: Optional[OSError] = None
@@ -102,20 +110,26 @@ class Feeder:
         assert self.child.stdin is not None
         try:
             with self.child.stdin as pipe:
-                for block in self.source:
-                    view = memoryview(block)
-                    while view:
-                        view = view[pipe.write(view):]
+                widen(pipe.fileno())
+                self.source(pipe.fileno())
         except BrokenPipeError:
             return  # the program wanted no more
         except OSError as error:
             self.error = error
 
     def finish(self) -> None:
-        """Wait for the thread and raise what reading the source raised."""
+        """Wait for the thread and raise what the source raised."""
         self.thread.join(DEATH)
         if self.error is not None:
             raise self.error
+
+
+def widen(pipe: int) -> None:
+    """Let a pipe hold more, so that its two ends wait less for each other."""
+    try:
+        fcntl.fcntl(pipe, F_SETPIPE_SZ, PIPE_SIZE)
+    except OSError:
+        pass  # an old kernel, or the user's limit is reached
 
 
 class Running:

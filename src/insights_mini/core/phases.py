@@ -12,7 +12,7 @@ from insights_mini.exits import FAILED, OK, STOP_DONE, STOP_FAILED, USAGE, Failu
 from insights_mini.log import Log, write_all
 from insights_mini.paths import Paths, find_paths
 from insights_mini.settings import Settings
-from insights_mini.version import VERSION
+from insights_mini.version import describe
 
 
 class Context(NamedTuple):
@@ -25,34 +25,40 @@ class Context(NamedTuple):
     log: Log
 
 
-def run(phase: str, argv: List[str], environ: Mapping[str, str]) -> int:
-    """Run one phase and return its exit status; only here are errors caught and told."""
-    console = log.Console(log.INFO)
-    journal = Log(console)
+def run_alone(phase: str, argv: List[str], environ: Mapping[str, str]) -> int:
+    """Run one phase in a process of its own, as the protocol starts an egg."""
     try:
-        context = make_context(argv, environ, console)
-        journal = context.log
+        loaded = sources.load(argv, environ, find_paths(environ))
+    except Failure as failure:
+        log.Console(log.INFO).line(log.ERROR, str(failure))
+        return STOP_DONE + failure.status
+    return run(phase, loaded, environ)
+
+
+def run(phase: str, loaded: sources.Loaded, environ: Mapping[str, str]) -> int:
+    """Run one phase and return its exit status; only here are errors caught and told."""
+    context = make_context(loaded, environ)
+    try:
         if phase not in PHASES:
             raise Failure("unknown phase '%s'" % phase)
         return PHASES[phase](context)
     except Failure as failure:
-        journal.error(str(failure))
+        context.log.error(str(failure))
         return STOP_DONE + failure.status
     except Stopped as stopped:
-        journal.error("stopped by %s; no archive was written" % stopped.name)
+        context.log.error("stopped by %s; no archive was written" % stopped.name)
         return STOP_FAILED
     except Exception as error:  # a fault of ours: the wrapper tells the user, the log tells us
-        journal.trace(error)
+        context.log.trace(error)
         return FAILED
 
 
-def make_context(argv: List[str], environ: Mapping[str, str], console: log.Console) -> Context:
+def make_context(loaded: sources.Loaded, environ: Mapping[str, str]) -> Context:
     paths = find_paths(environ)
-    loaded = sources.load(argv, environ, paths)
     settings = loaded.settings
-    console.level = log.console_level(settings)
-    console.out = 2 if settings.to_stdout else 1
-    console.live = console.level == log.INFO and os.isatty(2)
+    console = log.Console(log.console_level(settings), out=2 if settings.to_stdout else 1)
+    console.live = (console.level == log.INFO and os.isatty(2) and
+                    environ.get("TERM", "dumb") != "dumb")
     file = None
     if not (settings.version or settings.list_specs):
         file = log.try_open_file(log.choose_file(settings, paths), False,
@@ -64,7 +70,7 @@ def make_context(argv: List[str], environ: Mapping[str, str], console: log.Conso
 def pre_update(context: Context) -> int:
     """Do what is asked for instead of a collection."""
     if context.settings.version:
-        return print_result("Client: %s\nCore: %s\n" % (VERSION, VERSION))
+        return print_result(describe())
     if context.settings.list_specs:
         from insights_mini.core.listing import list_specs
         return print_result(list_specs(context.settings, context.paths, context.log))

@@ -1,13 +1,12 @@
 """The wrapper's whole course: settings, root check, log, lock, the phases, the exit status."""
 import os
-import sys
 from typing import List, Mapping
 
 from insights_mini import log, sources
 from insights_mini.eggs import find_eggs
 from insights_mini.exits import FAILED, INTERRUPTED, OK, Failure
-from insights_mini.paths import Paths, find_paths
-from insights_mini.settings import Settings
+from insights_mini.paths import find_paths
+from insights_mini.version import VERSION
 from insights_mini.wrapper.child import Signals
 from insights_mini.wrapper.phases import RunPhase, run_phases
 
@@ -24,10 +23,10 @@ def run(argv: List[str], environ: Mapping[str, str], run_phase: RunPhase) -> int
 
 def run_or_fail(argv: List[str], environ: Mapping[str, str], run_phase: RunPhase,
                 console: log.Console) -> int:
-    paths = find_paths(environ)
-    loaded = sources.load(argv, environ, paths)
+    loaded = sources.load(argv, environ, find_paths(environ))
     if loaded.help:
-        return print_help(loaded.help)
+        log.write(1, loaded.help)
+        return OK
     settings = loaded.settings
     console.level = log.console_level(settings)
     if os.geteuid() != 0 and not settings.unprivileged:
@@ -38,29 +37,22 @@ def run_or_fail(argv: List[str], environ: Mapping[str, str], run_phase: RunPhase
 
     signals = Signals()
     if settings.version or settings.list_specs:
-        status = run_phases(find_eggs(), run_phase, settings, argv, environ, signals,
-                            log.Log(console))
+        status = run_phases(find_eggs(), run_phase, loaded, environ, signals, log.Log(console))
     else:
-        status = run_collection(run_phase, settings, argv, environ, signals, paths, console)
+        status = run_collection(run_phase, loaded, argv, environ, signals, console)
     return INTERRUPTED if signals.interrupted else status
 
 
-def run_collection(run_phase: RunPhase, settings: Settings, argv: List[str],
-                   environ: Mapping[str, str], signals: Signals, paths: Paths,
-                   console: log.Console) -> int:
+def run_collection(run_phase: RunPhase, loaded: sources.Loaded, argv: List[str],
+                   environ: Mapping[str, str], signals: Signals, console: log.Console) -> int:
     """Run the phases that may write: with the log, and as the only run on this host."""
     from insights_mini.wrapper import lock
+    settings, paths = loaded.settings, find_paths(environ)
     journal = log.Log(console, log.try_open_file(log.choose_file(settings, paths), True, console),
                       log.file_level(settings))
-    journal.debug("insights-mini starts: " + " ".join(argv))
+    journal.debug("insights-mini %s starts: %s" % (VERSION, " ".join(argv)))
     held = lock.take(paths.lock, journal)
     try:
-        return run_phases(find_eggs(), run_phase, settings, argv, environ, signals, journal)
+        return run_phases(find_eggs(), run_phase, loaded, environ, signals, journal)
     finally:
         lock.release(held)
-
-
-def print_help(text: str) -> int:
-    """Print the help; a reader that went away, such as a pager, is no error."""
-    log.write(1, text)
-    return OK

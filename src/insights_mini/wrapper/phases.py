@@ -1,19 +1,18 @@
 """The protocol between wrapper and eggs: four phases, each tried with one egg after the other."""
-import os
 import signal
-from typing import Callable, List, Mapping, Sequence
+from typing import Callable, Mapping, Sequence
 
 from insights_mini.eggs import Egg
 from insights_mini.exits import FAILED, OK, STOP_DONE
 from insights_mini.log import Log
-from insights_mini.settings import Settings
+from insights_mini.sources import Loaded
 from insights_mini.wrapper import child
 
 PHASES = ("pre_update", "update", "post_update", "collect_and_output")
-RunPhase = Callable[[str, List[str], Mapping[str, str]], int]
+RunPhase = Callable[[str, Loaded, Mapping[str, str]], int]
 
 
-def run_phases(eggs: Sequence[Egg], run_phase: RunPhase, settings: Settings, argv: List[str],
+def run_phases(eggs: Sequence[Egg], run_phase: RunPhase, loaded: Loaded,
                environ: Mapping[str, str], signals: child.Signals, log: Log) -> int:
     """Run all phases and return the wrapper's exit status.
 
@@ -25,7 +24,7 @@ def run_phases(eggs: Sequence[Egg], run_phase: RunPhase, settings: Settings, arg
     for phase in PHASES:
         status = FAILED
         while usable:
-            ending = run_one(usable[0], phase, run_phase, settings, argv, environ, signals, log)
+            ending = run_one(usable[0], phase, run_phase, loaded, environ, signals, log)
             if signals.received is not None:
                 return end_by_signal(ending, signals.received, log)
             if not ending.signal and not ending.over_limit and (
@@ -42,13 +41,14 @@ def run_phases(eggs: Sequence[Egg], run_phase: RunPhase, settings: Settings, arg
     return OK
 
 
-def run_one(egg: Egg, phase: str, run_phase: RunPhase, settings: Settings, argv: List[str],
+def run_one(egg: Egg, phase: str, run_phase: RunPhase, loaded: Loaded,
             environ: Mapping[str, str], signals: child.Signals, log: Log) -> child.Ending:
+    settings = loaded.settings
     tell = log.info if settings.debug_phases else log.debug
     tell("phase %s: %s %s starts" % (phase, egg.name, egg.version))
 
     def work() -> int:
-        return run_phase(phase, argv, dict(environ, INSIGHTS_PHASE=phase))
+        return run_phase(phase, loaded, dict(environ, INSIGHTS_PHASE=phase))
 
     seconds = settings.phase_timeout
     if phase == PHASES[-1]:

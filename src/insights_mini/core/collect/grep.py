@@ -1,16 +1,17 @@
-"""GNU grep as a faster keep filter for large logs; it gives the same bytes as keep.py, or is not used.
+"""GNU grep as a faster keep filter for large logs; the same bytes as keep.py gives, or not used.
 
-It reads from us, never the file itself: so that it sees the same window, the same shortened lines,
-and no line of a gigabyte.
+It gets the bytes of the window from the kernel (sendfile), up to the last newline: grep would add
+one to a last line without. What it prints is cut into lines and shortened as always.
 """
 import time
-from typing import Iterable, List, Mapping, Optional, Sequence
+from typing import List, Mapping, Optional, Sequence
 
 from insights_mini import process
 from insights_mini.core.collect.commandline import SYSTEM_FOLDERS
 from insights_mini.core.collect.keep import simplify
 
-LONGEST = 64 * 1024  # bytes of patterns on one command line
+LONGEST = 64 * 1024         # bytes of patterns on one command line
+MEMORY = 512 * 1024 * 1024  # address space: where a line needs more, our own filter takes over
 
 
 class Finder:
@@ -58,12 +59,12 @@ def arguments(patterns: Sequence[bytes]) -> List[bytes]:
     return words
 
 
-def run(program: bytes, words: Sequence[bytes], environ: Mapping[str, str], source: Iterable[bytes],
-        sink: process.Sink, deadline: float, stop: process.Stop) -> bool:
+def run(program: bytes, words: Sequence[bytes], environ: Mapping[str, str],
+        source: process.Source, sink: process.Sink, deadline: float, stop: process.Stop) -> bool:
     """Feed whole lines through grep; tell whether all it kept came out."""
+    limits = process.Limits(deadline, 1 << 62, memory=MEMORY)
     try:
-        ending = process.run(program, words, environ, sink,
-                             process.Limits(deadline + 60.0, 1 << 62), stop, source)
+        ending = process.run(program, words, environ, sink, limits, stop, source)
     except OSError:
         return False
-    return ending.status in (0, 1) and not ending.timed_out
+    return ending.status in (0, 1)

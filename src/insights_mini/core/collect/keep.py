@@ -1,23 +1,30 @@
 """Keeps the lines of a block that contain any of some fixed strings, as grep -F does.
 
 Searching the block once for each string is several times faster than one regular expression with
-all of them: bytes.find skips ahead, an alternation looks at every byte.
+all of them: bytes.find skips ahead, an alternation looks at every byte. Strings that begin alike
+are searched for once, by their common beginning, as long as that is rare in what is searched.
 """
-from typing import Callable, Iterable, List, Tuple
+import os
+from typing import Callable, Dict, Iterable, List, NamedTuple, Tuple
 
 Filter = Callable[[bytes], bytes]
 
+SHORTEST = 4   # a common beginning worth searching for
+RARE = 2048    # bytes of block for each vain find of a beginning that is still rare
+
+
+class Group(NamedTuple):
+    beginning: bytes
+    strings: Tuple[bytes, ...]
+
 
 def make_filter(patterns: Iterable[bytes]) -> Filter:
-    """Return the function that keeps what the patterns name; it wants blocks of whole lines."""
+    """Return the function that keeps what the patterns name; it wants blocks of whole lines.
+
+    The function is for one source: it learns which searches pay off there.
+    """
     wanted = simplify(patterns)
-    if not wanted:
-        return keep_all
-
-    def keep(block: bytes) -> bytes:
-        return keep_lines(block, wanted)
-
-    return keep
+    return Keeper(wanted) if wanted else keep_all
 
 
 def keep_all(block: bytes) -> bytes:
@@ -39,17 +46,53 @@ def simplify(patterns: Iterable[bytes]) -> Tuple[bytes, ...]:
     return tuple(chosen)
 
 
-def keep_lines(block: bytes, wanted: Tuple[bytes, ...]) -> bytes:
-    """Return the lines of the block that contain one of the strings, in their order."""
+class Keeper:
+    def __init__(self, wanted: Iterable[bytes]) -> None:
+        self.groups = group(wanted)
+
+    def __call__(self, block: bytes) -> bytes:
+        """Return the lines of the block that contain one of the strings, in their order."""
+        lines: Dict[int, int] = {}  # start -> end
+        groups: List[Group] = []
+        for candidate in self.groups:
+            vain = search(block, candidate, lines)
+            if vain > len(block) // RARE:
+                groups.extend(Group(string, (string,)) for string in candidate.strings)
+            else:
+                groups.append(candidate)
+        self.groups = groups
+        return b"".join([block[start:lines[start]] for start in sorted(lines)])
+
+
+def search(block: bytes, wanted: Group, lines: Dict[int, int]) -> int:
+    """Add the lines with one of the strings; return how often only the beginning was found."""
     find = block.find
-    starts = {}
-    for string in wanted:
-        at = find(string)
-        while at >= 0:
-            start = block.rfind(b"\n", 0, at) + 1
+    beginning, strings = wanted
+    alone = len(strings) == 1
+    vain = 0
+    at = find(beginning)
+    while at >= 0:
+        if alone or block.startswith(strings, at):
             end = find(b"\n", at) + 1 or len(block)
-            starts[start] = end
-            at = find(string, end)
-    if not starts:
-        return b""
-    return b"".join([block[start:starts[start]] for start in sorted(starts)])
+            lines[block.rfind(b"\n", 0, at) + 1] = end
+            at = find(beginning, end)
+        else:
+            vain += 1
+            at = find(beginning, at + 1)
+    return vain
+
+
+def group(strings: Iterable[bytes]) -> List[Group]:
+    """Put together what has a beginning in common."""
+    groups: List[Group] = []
+    members: List[bytes] = []
+    for string in sorted(strings):
+        if members and len(os.path.commonprefix([members[0], string])) < SHORTEST:
+            groups.append(make_group(members))
+            members = []
+        members.append(string)
+    return groups + [make_group(members)]
+
+
+def make_group(members: List[bytes]) -> Group:
+    return Group(bytes(os.path.commonprefix(members)), tuple(members))

@@ -3,8 +3,6 @@
 A line longer than the limit is cut there, so that a file without newlines needs no memory; the
 limit holds wherever the blocks happen to end.
 """
-from typing import Iterable, Iterator
-
 LONGEST = 1024 * 1024
 
 
@@ -59,14 +57,3 @@ class Lines:
             return whole
         self.cut += sum(1 for line in lines if len(line) > self.longest)
         return b"\n".join(line[:self.longest] for line in lines)
-
-
-def whole_lines(blocks: Iterable[bytes], lines: Lines) -> Iterator[bytes]:
-    """Yield the blocks again, cut at line ends."""
-    for block in blocks:
-        whole = lines.feed(block)
-        if whole:
-            yield whole
-    last = lines.finish()
-    if last:
-        yield last

@@ -10,7 +10,7 @@ from typing import Callable, Iterator, List, Mapping, NamedTuple, Optional, Tupl
 from insights_mini import hostfiles, process
 from insights_mini.core.collect import grep, plan
 from insights_mini.core.collect.keep import Filter, make_filter
-from insights_mini.core.collect.lines import Lines, whole_lines
+from insights_mini.core.collect.lines import LONGEST, Lines
 from insights_mini.core.specs import FILE
 from insights_mini.core.spool import Spool, Store
 from insights_mini.exits import reason
@@ -25,6 +25,7 @@ TIMED_OUT = "timed out"
 LIMIT = "limit reached"
 
 LARGE = 8 * 1024 * 1024  # bytes; from here on grep is worth its start
+SENT = 1024 * 1024       # bytes given to grep at a time
 
 
 class Result(NamedTuple):
@@ -52,27 +53,36 @@ class Means(NamedTuple):
 
 
 class Intake:
-    """Takes the blocks of one source in and makes its spool."""
+    """Takes the blocks of one source in and makes its spool.
 
-    def __init__(self, means: Means, keep: Filter, newest: bool) -> None:
+    With `newest`, the newest lines are kept at the limit, else the first ones. A source that is
+    `filtered` holds wanted lines only; just those that are shortened have to be looked at again.
+    """
+
+    def __init__(self, means: Means, keep: Filter, newest: bool, filtered: bool = False) -> None:
         self.lines = Lines()
         self.keep = keep
         self.clean = means.clean
         self.spool = Spool(means.store, means.max_member)
-        self.newest = newest  # at the limit keep the newest lines, else the first ones
+        self.newest = newest
+        self.filtered = filtered
         self.full = False
 
     def add(self, block: bytes) -> bool:
         """Take a block; False when no more is wanted."""
-        self.take(self.lines.feed(block))
+        cut = self.lines.cut
+        whole = self.lines.feed(block)
+        self.take(whole, self.filtered and cut == self.lines.cut)
         return not self.full
 
     def finish(self) -> None:
-        self.take(self.lines.finish())
+        self.take(self.lines.finish(), False)
         self.spool.finish()
 
-    def take(self, whole: bytes) -> None:
-        content = self.clean(self.keep(whole)) if whole and not self.full else b""
+    def take(self, whole: bytes, wanted: bool) -> None:
+        if not whole or self.full:
+            return
+        content = self.clean(whole if wanted else self.keep(whole))
         room = self.spool.most - self.spool.size
         if not self.newest and len(content) > room:
             self.full = True
@@ -164,28 +174,21 @@ def read_file(descriptor: int, task: plan.Task, means: Means,
 def read_through_grep(program: bytes, task: plan.Task, means: Means, reader: "Reader",
                       keep: Filter) -> Optional[Result]:
     """Let grep keep the lines; None when it did not work, so that our own filter has to."""
-    lines = Lines()
-    intake = Intake(means, make_filter(()), True)
-    rest: List[bytes] = []  # a last line without newline, to which grep would add one
-
-    def source() -> Iterator[bytes]:
-        for whole in whole_lines(reader.blocks(), lines):
-            if whole.endswith(b"\n"):
-                yield whole
-            else:
-                end = whole.rfind(b"\n") + 1
-                rest.append(whole[end:])
-                yield whole[:end]
-
     words = grep.arguments(task.keep)
-    if not words or not grep.run(program, words, means.environ, source(), intake.add,
-                                 means.deadline, means.stop):
+    rest = reader.last_line()
+    if not words or rest is None:
+        return None
+    intake = Intake(means, keep, True, filtered=True)
+    reader.length -= len(rest)
+    worked = grep.run(program, words, means.environ, reader.send, intake.add,
+                      means.deadline + 1.0, means.stop)
+    reader.length += len(rest)
+    if not worked:
         intake.spool.discard()
         return None
-    for line in rest:
-        intake.add(keep(line))
+    if not reader.trouble:
+        intake.add(keep(rest))
     intake.finish()
-    intake.lines.cut = lines.cut
     return reader.judge(intake)
 
 
@@ -212,11 +215,34 @@ class Reader:
             for block in hostfiles.read_window(self.descriptor, self.start, self.length):
                 self.beat()
                 yield block
-                if self.means.stop.is_set() or time.monotonic() > self.means.deadline:
-                    self.trouble = OUT_OF_TIME
+                if self.is_late():
                     return
         except OSError as error:
             self.trouble = reason(error)
+
+    def send(self, pipe: int) -> None:
+        """Write the window to a pipe without the bytes passing through here; raise OSError."""
+        self.trouble = ""
+        offset, end = self.start, self.start + self.length
+        while offset < end and not self.is_late():
+            sent = os.sendfile(pipe, self.descriptor, offset, min(end - offset, SENT))
+            if not sent:
+                return  # the file was shortened meanwhile
+            offset += sent
+            self.beat()
+
+    def last_line(self) -> Optional[bytes]:
+        """Return what follows the last newline of the window; None when there is none near."""
+        size = min(self.length, LONGEST)
+        tail = os.pread(self.descriptor, size, self.start + self.length - size)
+        newline = tail.rfind(b"\n")
+        return tail[newline + 1:] if newline >= 0 and len(tail) == size else None
+
+    def is_late(self) -> bool:
+        """Tell, and remember, whether the run must end before the file does."""
+        if self.means.stop.is_set() or time.monotonic() > self.means.deadline:
+            self.trouble = OUT_OF_TIME
+        return bool(self.trouble)
 
     def judge(self, intake: Intake) -> Result:
         """Return the result of what was read."""

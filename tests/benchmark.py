@@ -1,0 +1,216 @@
+"""Measures what DESIGN.md promises of speed and size, each as a ratio to a reference in one run.
+
+    python3 tests/benchmark.py [--rules uploader.json] [--quick]
+
+Prints one table; never fails on a time. Needs root, a build, and grep and gzip for the references.
+"""
+import argparse
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from typing import Callable, Dict, List, Optional, Tuple
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(HERE)
+sys.path.insert(0, os.path.join(TOP, "src"))
+
+from insights_mini.core.collect import commandline, plan  # noqa: E402
+from insights_mini.core.specs import parse_rules  # noqa: E402
+
+PRODUCT = os.path.join(TOP, "insights-mini.pyz")
+RULES = os.path.join(os.path.dirname(TOP), "shared", "reference", "uploader-2019.json")
+ENVIRON = {"LC_ALL": "C", "PATH": commandline.PATH}
+Row = Tuple[str, str, str, str]
+
+
+def run_commands(tasks: List[plan.Task]) -> None:
+    """Run the commands four at a time and read their output: the reference for a whole run."""
+    left = list(reversed(tasks))
+    lock = threading.Lock()
+
+    def serve() -> None:
+        while True:
+            with lock:
+                if not left:
+                    return
+                task = left.pop()
+            subprocess.run(task.argv, executable=task.program, env=ENVIRON, stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/", check=False)
+
+    threads = [threading.Thread(target=serve) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+class Bench:
+    """A scratch folder, and how the product is run there."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.environ = dict(os.environ, TMPDIR=folder, INSIGHTS_CONF_DIR=folder + "/etc",
+                            INSIGHTS_STATE_DIR=folder + "/state", INSIGHTS_LOG_DIR=folder + "/log")
+
+    def product(self, *arguments: str) -> float:
+        """Run the product and return its seconds."""
+        started = time.monotonic()
+        subprocess.run([sys.executable, PRODUCT, *arguments], env=self.environ, check=True,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        return time.monotonic() - started
+
+    def collect(self, rules: str, *arguments: str) -> float:
+        out = os.path.join(self.folder, "out")
+        seconds = self.product("--offline", "--quiet", "--from-file", rules, "--output-dir", out,
+                               *arguments)
+        shutil.rmtree(out)
+        return seconds
+
+
+def timed(work: Callable[[], None]) -> float:
+    started = time.monotonic()
+    work()
+    return time.monotonic() - started
+
+
+def pairs(first: Callable[[], float], second: Callable[[], float], count: int,
+          ) -> Tuple[float, float]:
+    """Run the two in turn and return the median of each."""
+    first(), second()  # warm up
+    both = [(first(), second()) for _ in range(count)]
+    return (statistics.median(a for a, _ in both), statistics.median(b for _, b in both))
+
+
+def whole_run(bench: Bench, rules: str, count: int) -> Row:
+    """The whole run against its own commands."""
+    with open(rules, "rb") as file:
+        parsed = parse_rules(file.read())
+    made = plan.make_plan(parsed, pre_command)
+    tasks = [task for task in made.tasks if task.kind == "command"]
+    ours, reference = pairs(lambda: bench.collect(rules),
+                            lambda: timed(lambda: run_commands(tasks)), count)
+    return ("whole run, %d commands" % len(tasks), "%.3f s" % ours,
+            "%.3f s  commands alone, four at a time" % reference, "%+.3f s" % (ours - reference))
+
+
+def pre_command(line: bytes) -> Optional[List[bytes]]:
+    done = subprocess.run(["/bin/sh", "-c", line], env=ENVIRON, stdout=subprocess.PIPE, check=False)
+    return done.stdout.split() if done.returncode == 0 else None
+
+
+def start_up(bench: Bench, count: int) -> Row:
+    """--version against a Python that does nothing."""
+    ours, bare = pairs(lambda: bench.product("--version"), lambda: timed(lambda: subprocess.run(
+        [sys.executable, "-I", "-c", "pass"], check=True) and None), count * 3)
+    return "--version", "%.1f ms" % (ours * 1e3), "%.1f ms  python3 -I -c pass" % (bare * 1e3), (
+        "x %.2f" % (ours / bare))
+
+
+def make_log(path: str, size: int, patterns: List[str]) -> None:
+    """Write a log of syslog-like lines, one in fifty of which has one of the patterns."""
+    lines = []
+    for number in range(20000):
+        words = " ".join("word%d" % ((number * 7919 + i * 104729) % 9973) for i in range(9))
+        extra = patterns[number // 50 % len(patterns)] if number % 50 == 0 else ""
+        lines.append("Nov 24 13:%02d:%02d host service[%d]: %s %s" % (
+            number // 60 % 60, number % 60, number % 30000, words, extra))
+    block = ("\n".join(lines) + "\n").encode()
+    with open(path, "wb") as file:
+        while file.tell() < size:
+            file.write(block)
+
+
+def large_log(bench: Bench, size: int, count: int) -> List[Row]:
+    """A log through 60 patterns, with and without grep on the host, against grep and gzip."""
+    import json
+    patterns = ["pattern %d of sixty, %s" % (i, chr(97 + i % 26) * (i % 17)) for i in range(60)]
+    log = os.path.join(bench.folder, "large.log")
+    make_log(log, size, patterns)
+    strings = os.path.join(bench.folder, "patterns")
+    with open(strings, "w") as file:
+        file.write("\n".join(patterns) + "\n")
+    rules = os.path.join(bench.folder, "rules.json")
+    with open(rules, "w") as file:
+        json.dump({"version": "1", "files": [
+            {"file": log, "symbolic_name": "large", "pattern": patterns}]}, file)
+
+    def reference() -> float:
+        return timed(lambda: subprocess.run(
+            "grep -F -f %s %s | gzip > %s/out.gz" % (strings, log, bench.folder), shell=True,
+            env=ENVIRON, check=True) and None)
+
+    rows = []
+    for name in ("with grep", "without grep"):
+        without = name != "with grep"
+        prefix = hide_grep(bench.folder) if without else []
+        ours, theirs = pairs(lambda: collect_with(prefix, bench, rules), reference, count)
+        rows.append(("%d MB log, 60 patterns, %s" % (size // 1000000, name), "%.2f s" % ours,
+                     "%.2f s  grep -F -f | gzip" % theirs, "x %.2f" % (ours / theirs)))
+    peak = measure_peak(bench, rules)
+    rows.append(("peak memory on it", "%.0f MB" % peak, "64 MB", "x %.2f" % (peak / 64)))
+    os.unlink(log)
+    return rows
+
+
+def hide_grep(folder: str) -> List[str]:
+    """Return a command prefix under which the host has no grep: a mount namespace of its own."""
+    script = os.path.join(folder, "hide.sh")
+    with open(script, "w") as file:
+        file.write("for f in /bin/grep /usr/bin/grep; do [ -e $f ] && "
+                   "mount --bind /dev/null $f; done\nexec \"$@\"\n")
+    return ["unshare", "-m", "sh", script]
+
+
+def collect_with(prefix: List[str], bench: Bench, rules: str) -> float:
+    out = os.path.join(bench.folder, "out")
+    started = time.monotonic()
+    subprocess.run([*prefix, sys.executable, PRODUCT, "--offline", "--quiet", "--from-file", rules,
+                    "--output-dir", out], env=bench.environ, check=True)
+    seconds = time.monotonic() - started
+    shutil.rmtree(out)
+    return seconds
+
+
+def measure_peak(bench: Bench, rules: str) -> float:
+    """Return the peak resident memory, in MB, of the largest process of a run."""
+    script = ("import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
+              "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
+    out = os.path.join(bench.folder, "out")
+    done = subprocess.run([sys.executable, "-c", script, sys.executable, PRODUCT, "--offline",
+                           "--quiet", "--from-file", rules, "--output-dir", out],
+                          env=bench.environ, stdout=subprocess.PIPE, check=True)
+    shutil.rmtree(out)
+    return int(done.stdout) / 1024
+
+
+def main(argv: List[str]) -> int:
+    parser = argparse.ArgumentParser(description="Measure speed and size, as ratios.")
+    parser.add_argument("--rules", default=RULES, help="a real rules file")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the log, fewer repeats")
+    options = parser.parse_args(argv)
+    count, size = (2, 50000000) if options.quick else (5, 500000000)
+    rows: List[Row] = []
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        bench = Bench(folder)
+        if os.path.exists(options.rules):
+            rows.append(whole_run(bench, options.rules, count))
+        rows.append(start_up(bench, count))
+        rows += large_log(bench, size, count)
+    kilobytes = os.path.getsize(PRODUCT) / 1000
+    rows.append(("size of the .pyz", "%.0f kB" % kilobytes, "400 kB", "x %.2f" % (kilobytes / 400)))
+    print("Python %s, %d processors" % (sys.version.split()[0], os.cpu_count() or 0))
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    for row in rows:
+        print("%s  %s  %s  %s" % (row[0].ljust(widths[0]), row[1].rjust(widths[1]),
+                                  row[2].ljust(widths[2]), row[3]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
