@@ -6,7 +6,6 @@ Prints one table; never fails on a time. Needs root, a build, and grep and gzip 
 """
 import argparse
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -14,7 +13,8 @@ import sys
 import tempfile
 import threading
 import time
-from typing import Callable, Dict, List, Optional, Tuple
+from functools import partial
+from typing import Any, Callable, List, Optional, Tuple
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(HERE)
@@ -40,8 +40,9 @@ def run_commands(tasks: List[plan.Task]) -> None:
                 if not left:
                     return
                 task = left.pop()
-            subprocess.run(task.argv, executable=task.program, env=ENVIRON, stdin=subprocess.DEVNULL,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/", check=False)
+            subprocess.run(task.argv, executable=task.program, env=ENVIRON, cwd="/",
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, check=False)
 
     threads = [threading.Thread(target=serve) for _ in range(4)]
     for thread in threads:
@@ -73,7 +74,7 @@ class Bench:
         return seconds
 
 
-def timed(work: Callable[[], None]) -> float:
+def timed(work: Callable[[], Any]) -> float:
     started = time.monotonic()
     work()
     return time.monotonic() - started
@@ -107,7 +108,7 @@ def pre_command(line: bytes) -> Optional[List[bytes]]:
 def start_up(bench: Bench, count: int) -> Row:
     """--version against a Python that does nothing."""
     ours, bare = pairs(lambda: bench.product("--version"), lambda: timed(lambda: subprocess.run(
-        [sys.executable, "-I", "-c", "pass"], check=True) and None), count * 3)
+        [sys.executable, "-I", "-c", "pass"], check=True)), count * 3)
     return "--version", "%.1f ms" % (ours * 1e3), "%.1f ms  python3 -I -c pass" % (bare * 1e3), (
         "x %.2f" % (ours / bare))
 
@@ -143,13 +144,11 @@ def large_log(bench: Bench, size: int, count: int) -> List[Row]:
     def reference() -> float:
         return timed(lambda: subprocess.run(
             "grep -F -f %s %s | gzip > %s/out.gz" % (strings, log, bench.folder), shell=True,
-            env=ENVIRON, check=True) and None)
+            env=ENVIRON, check=True))
 
     rows = []
-    for name in ("with grep", "without grep"):
-        without = name != "with grep"
-        prefix = hide_grep(bench.folder) if without else []
-        ours, theirs = pairs(lambda: collect_with(prefix, bench, rules), reference, count)
+    for name, prefix in (("with grep", []), ("without grep", hide_grep(bench.folder))):
+        ours, theirs = pairs(partial(collect_with, prefix, bench, rules), reference, count)
         rows.append(("%d MB log, 60 patterns, %s" % (size // 1000000, name), "%.2f s" % ours,
                      "%.2f s  grep -F -f | gzip" % theirs, "x %.2f" % (ours / theirs)))
     peak = measure_peak(bench, rules)

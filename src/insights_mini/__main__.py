@@ -2,6 +2,7 @@
 
 build.py puts this file at the top of insights-mini.pyz as well, where the interpreter looks for it.
 """
+# mypy: allow-untyped-defs, allow-untyped-calls
 import os
 import sys
 

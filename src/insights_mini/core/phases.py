@@ -5,7 +5,7 @@ itself. What only one phase needs is imported by that phase, so that the light o
 conductor of the long road, from specs to archive, is collection.py.
 """
 import os
-from typing import Callable, Dict, List, Mapping, NamedTuple
+from typing import List, Mapping, NamedTuple
 
 from insights_mini import log, sources
 from insights_mini.exits import FAILED, OK, STOP_DONE, STOP_FAILED, USAGE, Failure, Stopped, reason
@@ -48,7 +48,7 @@ def run(phase: str, loaded: sources.Loaded, environ: Mapping[str, str]) -> int:
     except Stopped as stopped:
         context.log.error("stopped by %s; no archive was written" % stopped.name)
         return STOP_FAILED
-    except Exception as error:  # a fault of ours: the wrapper tells the user, the log tells us
+    except Exception as error:  # noqa: BLE001  # a fault of ours: the wrapper tells the user, the log tells us
         context.log.trace(error)
         return FAILED
 
@@ -117,4 +117,4 @@ PHASES = {
     "update": update,
     "post_update": post_update,
     "collect_and_output": collect_and_output,
-}  # type: Dict[str, Callable[[Context], int]]
+}

@@ -95,10 +95,11 @@ def check_pre_commands(value: Any, problems: List[str]) -> Dict[str, bytes]:
         return {}
     checked = {}
     for alias, line in value.items():
-        if not is_text(line):
+        if is_text(line):
+            checked[alias] = line.encode("utf-8")
+        else:
+            checked[alias] = b":"
             problems.append("pre_commands (%s): a non-empty shell line is required" % alias)
-            line = ":"
-        checked[alias] = line.encode("utf-8")
     return checked
 
 
@@ -107,7 +108,7 @@ def check_entry(entry: Any, kind: str) -> Tuple[List[str], Spec]:
     if not isinstance(entry, dict):
         return ["must be an object, not %s" % kind_of(entry)], NO_SPEC
     faults = ["unknown key '%s'" % key for key in sorted(set(entry) - KEYS[kind])]
-    target, name = entry.get(kind), entry.get("symbolic_name")
+    target, name = entry.get(kind, ""), entry.get("symbolic_name", "")
     if not is_text(name):
         faults.append("symbolic_name: a non-empty string is required")
     if not is_text(target):

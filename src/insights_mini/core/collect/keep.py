@@ -4,7 +4,6 @@ Searching the block once for each string is several times faster than one regula
 all of them: bytes.find skips ahead, an alternation looks at every byte. Strings that begin alike
 are searched for once, by their common beginning, as long as that is rare in what is searched.
 """
-import os
 from typing import Callable, Dict, Iterable, List, NamedTuple, Tuple
 
 Filter = Callable[[bytes], bytes]
@@ -87,7 +86,7 @@ def group(strings: Iterable[bytes]) -> List[Group]:
     groups: List[Group] = []
     members: List[bytes] = []
     for string in sorted(strings):
-        if members and len(os.path.commonprefix([members[0], string])) < SHORTEST:
+        if members and len(common_beginning(members[0], string)) < SHORTEST:
             groups.append(make_group(members))
             members = []
         members.append(string)
@@ -95,4 +94,12 @@ def group(strings: Iterable[bytes]) -> List[Group]:
 
 
 def make_group(members: List[bytes]) -> Group:
-    return Group(bytes(os.path.commonprefix(members)), tuple(members))
+    """Return the group of some sorted strings: what first and last share, all of them share."""
+    return Group(common_beginning(members[0], members[-1]), tuple(members))
+
+
+def common_beginning(one: bytes, other: bytes) -> bytes:
+    for place, (a, b) in enumerate(zip(one, other)):
+        if a != b:
+            return one[:place]
+    return min(one, other, key=len)

@@ -7,6 +7,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from insights_mini.core.collect import commandline, expand
 from insights_mini.core.specs import COMMAND, FILE, GLOB, Rules, Spec
+from insights_mini.log import show
 from insights_mini.process import find_program
 
 ANSWER = "answer"  # a command that is answered without running it
@@ -130,7 +131,7 @@ class Planner:
             keep = known.keep + task.keep if known.keep and task.keep else ()
             self.tasks[task.member] = known._replace(keep=keep, specs=known.specs + task.specs)
         else:
-            self.skips.append(Skip(task.specs[0], NAME_TAKEN, task.member.decode("ascii", "replace")))
+            self.skips.append(Skip(task.specs[0], NAME_TAKEN, show(task.member)))
 
 
 def command_task(kind: str, line: bytes, spec: Spec, place: int, program: bytes = b"",
@@ -157,7 +158,7 @@ def locate(word: bytes) -> Optional[bytes]:
     rules expect it is looked for in the others.
     """
     program = find_program(word, commandline.SYSTEM_FOLDERS)
-    folder, slash, name = word.rpartition(b"/")
+    folder, _, name = word.rpartition(b"/")
     if program is None and folder in commandline.SYSTEM_FOLDERS:
         program = find_program(name, commandline.SYSTEM_FOLDERS)
     return program

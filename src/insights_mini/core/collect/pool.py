@@ -66,7 +66,7 @@ class Pool:
                 self.under_way[number] = pulse
             try:
                 result = self.work(self.tasks[number], pulse.beat)
-            except Exception as error:  # handed to the main thread, which raises it
+            except Exception as error:  # noqa: BLE001  # handed to the main thread, which raises it
                 with self.changed:
                     self.crash = error
                     self.changed.notify()

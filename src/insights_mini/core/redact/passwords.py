@@ -3,8 +3,8 @@
     password=secret   Password: "two words"   --password secret   password --md5 $1$x
     db_password => 'x'   {"password": "x"}   password_pbkdf2 root grub.pbkdf2...   password 7 0822
 
-Kept as they are: PAM lines (`password requisite pam_pwquality.so`) and PasswordAuthentication, whose
-value is never a secret and is what an analysis of sshd is about.
+Kept as they are: PAM lines (`password requisite pam_pwquality.so`) and PasswordAuthentication,
+whose value is never a secret and is what an analysis of sshd is about.
 """
 import re
 from typing import List, Match
