@@ -11,14 +11,13 @@ import argparse
 import io
 import os
 import sys
-import textwrap
 import zipfile
 from typing import Dict, List, Optional
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "src"))
 
-from insights_mini.settings import OPTIONS, Option, Settings  # noqa: E402
+from insights_mini.settings import GROUPS, Option, Settings  # noqa: E402
 
 PRODUCT = os.path.join(HERE, "insights-mini.pyz")
 TEMPLATE = os.path.join("conf", "insights-client.conf")
@@ -37,12 +36,13 @@ def make_template() -> str:
     """Return conf/insights-client.conf as the table of options describes it."""
     defaults = Settings()
     parts = [HEADING]
-    for option in OPTIONS:
-        if not option.action:
-            comment = textwrap.fill(option.help[0].upper() + option.help[1:], 98,
-                                    initial_indent="# ", subsequent_indent="# ")
-            parts.append("\n%s\n#%s=%s\n" % (
-                comment, option.name, show_default(option, getattr(defaults, option.name))))
+    for group in GROUPS[1:]:  # the first one holds what is done instead of collecting
+        parts.append("\n## %s\n" % (group.title[0].upper() + group.title[1:]))
+        for option in group.options:
+            if not option.action:
+                comment = option.help[0].upper() + option.help[1:]
+                parts.append("\n# %s\n#%s=%s\n" % (
+                    comment, option.name, show_default(option, getattr(defaults, option.name))))
     return "".join(parts)
 
 

@@ -25,8 +25,11 @@ def run():
                      "Start it with a newer python3.\n" % sys.version_info[:2]).encode("ascii"))
         return 1
     open_standard_streams()
-    from insights_mini.start import main
-    return main(sys.argv[1:], os.environ)
+    try:
+        from insights_mini.start import main
+        return main(sys.argv[1:], os.environ)
+    except KeyboardInterrupt:  # before anything has begun
+        return 130
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import time
 from typing import Optional
 
 from insights_mini.exits import reason
-from insights_mini.paths import Paths
+from insights_mini.paths import Paths, make_private_folder
 from insights_mini.settings import Settings
 
 DEBUG, INFO, WARNING, ERROR, NOTHING = 10, 20, 30, 40, 99
@@ -129,8 +129,7 @@ def terminal_width() -> int:
 
 def open_file(path: bytes, rotate: bool) -> int:
     """Open the log file for appending, 0600 in a folder made 0700, rotated first; raise OSError."""
-    folder = os.path.dirname(path)
-    os.makedirs(folder, 0o700, exist_ok=True)
+    make_private_folder(os.path.dirname(path))
     if rotate:
         rotate_file(path)
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY

@@ -35,6 +35,21 @@ class Paths(NamedTuple):
         return os.path.join(self.state_dir, b"insights-mini.lock")
 
 
+def make_private_folder(path: bytes) -> None:
+    """Create a folder for our own files, 0700, unless it is there; raise OSError.
+
+    What is missing above it becomes 0755 whatever the umask, so that nobody else can write there.
+    """
+    parent = os.path.dirname(path)
+    if not os.path.isdir(parent):
+        make_private_folder(parent)
+        os.chmod(parent, 0o755)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return
+
+
 def find_paths(environ: Mapping[str, str]) -> Paths:
     """Return the folders of this run."""
     def folder(variable: str, default: str) -> bytes:

@@ -1,7 +1,7 @@
 """The one table of options, the settings they make, and what these say about each other.
 
 Command line, environment, configuration file, help and conf/insights-client.conf all derive from
-OPTIONS; types and defaults stand in Settings, under the same names. Reading the three sources is
+GROUPS; types and defaults stand in Settings, under the same names. Reading the three sources is
 the job of sources.py. Facts: CONTRACT.md section 2.
 """
 from typing import Dict, List, NamedTuple, Tuple, Union
@@ -59,56 +59,76 @@ class Option(NamedTuple):
     action: bool = False
 
 
-OPTIONS = (
-    Option("version", "print the versions of client and core, and exit", ("--version",),
-           action=True),
-    Option("list_specs", "print what the collection rules name, and exit", ("--list-specs",),
-           action=True),
-    Option("conf", "read this configuration file instead of the default one", ("--conf", "-c"),
-           "FILE", "text", action=True),
-    Option("offline", "use no network; the archive is kept on this host", ("--offline",)),
-    Option("no_upload", "collect and keep the archive, but do not upload it", ("--no-upload",)),
-    Option("keep_archive", "leave the archive on this host; with --to-stdout too, then as a second "
-           "copy", ("--keep-archive",)),
-    Option("output_dir", "put the archive into this folder, do not upload it", ("--output-dir",),
-           "DIR", "text"),
-    Option("output_file", "write the archive under this name, do not upload it",
-           ("--output-file",), "FILE", "text"),
-    Option("to_stdout", "write the archive to standard output and nothing else there",
-           ("--to-stdout",)),
-    Option("compressor", "how the archive is compressed: gz, bz2, xz or none", ("--compressor",),
-           kind="choice", choices=COMPRESSORS),
-    Option("display_name", "the name under which this host is shown", ("--display-name",), "NAME",
-           "text"),
-    Option("from_file", "take the collection rules from this file", ("--from-file",), "FILE",
-           "text"),
-    Option("from_stdin", "take the collection rules from standard input", ("--from-stdin",)),
-    Option("run_these", "collect only these symbolic names, separated by commas",
-           ("--run-these",), "NAME[,NAME...]", "names"),
-    Option("unprivileged", "run without being root and say what could not be read",
-           ("--unprivileged",)),
-    Option("cmd_timeout", "longest time in seconds that one command may run", ("--cmd-timeout",),
-           "SECONDS", "seconds"),
-    Option("max_time", "longest time in seconds for the whole collection; what is there by then "
-           "is packed", ("--max-time",), "SECONDS", "seconds"),
-    Option("max_size", "most bytes of content in one archive (K, M and G are understood)",
-           ("--max-size",), "SIZE", "size"),
-    Option("max_member", "most bytes kept of one file (its newest end) or of one command's output",
-           ("--max-member",), "SIZE", "size"),
-    Option("max_read", "most bytes read of one file (its newest end) or of one command's output",
-           ("--max-read",), "SIZE", "size"),
-    Option("quiet", "print nothing but errors and warnings", ("--quiet",)),
-    Option("silent", "print nothing at all", ("--silent",)),
-    Option("verbose", "print everything that goes to the log", ("--verbose",)),
-    Option("debug_phases", "print which egg runs which phase, and how it ended",
-           ("--debug-phases",)),
-    Option("logging_file", "write the log to this file instead of the default one",
-           ("--logging-file",), "FILE", "text"),
-    Option("loglevel", "least level that goes to the log file: DEBUG, INFO, WARNING or ERROR",
-           kind="choice", choices=LEVELS),
-    Option("phase_timeout", "longest time in seconds for one phase; collecting has max_time on top",
-           kind="seconds"),
+class Group(NamedTuple):
+    """Options that belong together, under a heading of help and template."""
+
+    title: str
+    options: Tuple[Option, ...]
+
+
+GROUPS = (
+    Group("instead of collecting", (
+        Option("version", "print the versions of client and core", ("--version",), action=True),
+        Option("list_specs", "print what the collection rules name, and what it is for",
+               ("--list-specs",), action=True),
+    )),
+    Group("how to run", (
+        Option("conf", "read this configuration file instead of the default one",
+               ("--conf", "-c"), "FILE", "text", action=True),
+        Option("offline", "use no network; the archive is kept on this host", ("--offline",)),
+        Option("no_upload", "collect and keep the archive, but do not upload it",
+               ("--no-upload",)),
+        Option("unprivileged", "run without being root, and say what could not be read",
+               ("--unprivileged",)),
+    )),
+    Group("what to collect", (
+        Option("from_file", "take the collection rules from this file", ("--from-file",), "FILE",
+               "text"),
+        Option("from_stdin", "take the collection rules from standard input", ("--from-stdin",)),
+        Option("run_these", "collect only these symbolic names, separated by commas",
+               ("--run-these",), "NAME[,NAME...]", "names"),
+        Option("display_name", "the name under which this host is shown", ("--display-name",),
+               "NAME", "text"),
+    )),
+    Group("the archive", (
+        Option("output_dir", "put it into this folder, do not upload it", ("--output-dir",),
+               "DIR", "text"),
+        Option("output_file", "write it under this name, do not upload it", ("--output-file",),
+               "FILE", "text"),
+        Option("to_stdout", "write it to standard output, and nothing else there",
+               ("--to-stdout",)),
+        Option("keep_archive", "leave it on this host; with to_stdout as well, as a second copy",
+               ("--keep-archive",)),
+        Option("compressor", "how it is compressed: gz, bz2, xz or none", ("--compressor",),
+               kind="choice", choices=COMPRESSORS),
+    )),
+    Group("limits", (
+        Option("cmd_timeout", "longest time in seconds that one command may run",
+               ("--cmd-timeout",), "SECONDS", "seconds"),
+        Option("max_time", "longest time in seconds for the whole collection; what is there by "
+               "then is packed", ("--max-time",), "SECONDS", "seconds"),
+        Option("max_size", "most bytes of content in one archive (K, M and G are understood)",
+               ("--max-size",), "SIZE", "size"),
+        Option("max_member", "most bytes kept of one file (its newest end) or of one command's "
+               "output", ("--max-member",), "SIZE", "size"),
+        Option("max_read", "most bytes read of one file (its newest end) or of one command's "
+               "output", ("--max-read",), "SIZE", "size"),
+        Option("phase_timeout", "longest time in seconds for one phase; collecting has max_time "
+               "on top", kind="seconds"),
+    )),
+    Group("messages", (
+        Option("quiet", "print nothing but errors and warnings", ("--quiet",)),
+        Option("silent", "print nothing at all", ("--silent",)),
+        Option("verbose", "print everything that goes to the log", ("--verbose",)),
+        Option("debug_phases", "print which egg runs which phase, and how it ended",
+               ("--debug-phases",)),
+        Option("logging_file", "write the log to this file instead of the default one",
+               ("--logging-file",), "FILE", "text"),
+        Option("loglevel", "least level that goes to the log file: DEBUG, INFO, WARNING or ERROR",
+               kind="choice", choices=LEVELS),
+    )),
 )
+OPTIONS = tuple(option for group in GROUPS for option in group.options)
 
 TRUE = ("true", "yes", "on", "1")
 FALSE = ("false", "no", "off", "0")

@@ -9,7 +9,16 @@ from typing import Dict, List, Mapping, NamedTuple, NoReturn, Tuple
 from insights_mini import hostfiles
 from insights_mini.exits import USAGE, Failure
 from insights_mini.paths import RESERVED, Paths
-from insights_mini.settings import OPTIONS, Option, Settings, Value, make_settings, parse_value
+from insights_mini.settings import (
+    GROUPS,
+    OPTIONS,
+    Group,
+    Option,
+    Settings,
+    Value,
+    make_settings,
+    parse_value,
+)
 
 SECTIONS = ("insights-client", "redhat-access-insights")  # the second is the older name
 LARGEST = 1024 * 1024
@@ -74,18 +83,22 @@ def make_parser() -> Parser:
         usage="python3 insights-mini.pyz [OPTION ...]",
         description="Collect what an analysis of this host needs into one redacted archive.",
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    options = parser.add_argument_group("options")
-    options.add_argument("--help", "-h", action="store_true", help="print this help, and exit")
-    for option in OPTIONS:
-        if not option.flags:
-            continue
-        if option.kind == "flag":
-            options.add_argument(*option.flags, dest=option.name, action="store_const",
-                                 const=True, help=option.help)
-        else:
-            options.add_argument(*option.flags, dest=option.name, help=option.help,
-                                 metavar=option.metavar or "|".join(option.choices))
+    for group in GROUPS:
+        add_group(parser, group)
     return parser
+
+
+def add_group(parser: Parser, group: Group) -> None:
+    shown = parser.add_argument_group(group.title)
+    if group is GROUPS[0]:
+        shown.add_argument("--help", "-h", action="store_true", help="print this help")
+    for option in group.options:
+        if option.flags and option.kind == "flag":
+            shown.add_argument(*option.flags, dest=option.name, action="store_const", const=True,
+                               help=option.help)
+        elif option.flags:
+            shown.add_argument(*option.flags, dest=option.name, help=option.help,
+                               metavar=option.metavar or "|".join(option.choices))
 
 
 def parse_or_fail(option: Option, text: str, origin: str) -> Value:

@@ -195,7 +195,7 @@ def make_watch(run: Run, total: int) -> pool.Watch:
 
 def tell(run: Run, summary: Summary, made: output.Output, seconds: float) -> None:
     """Tell what was collected, what was not, and where the archive is."""
-    for line in summary.lines(seconds):
+    for line in summary.lines(made.size, seconds):
         run.log.info(line)
     for line in summary.details():
         run.log.debug(line)

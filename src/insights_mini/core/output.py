@@ -64,6 +64,7 @@ class FileOutput:
     def __init__(self, target: Target) -> None:
         """Make the folders and open the file; Failure when the place cannot be written, or when
         something has the name already."""
+        self.size = 0
         self.private = target.private
         self.folder = target.folder
         self.made = not self.private and make_folder(self.folder)
@@ -88,6 +89,7 @@ class FileOutput:
             raise cannot_write(self.part, error)
 
     def write(self, content: bytes) -> None:
+        self.size += len(content)
         try:
             write_all(self.file, content)
         except OSError as error:
@@ -130,8 +132,10 @@ class StreamOutput:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
+        self.size = 0
 
     def write(self, content: bytes) -> None:
+        self.size += len(content)
         try:
             write_all(self.descriptor, content)
         except OSError as error:

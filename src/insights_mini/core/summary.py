@@ -47,10 +47,11 @@ class Summary:
                 counts[outcome] = counts.get(outcome, 0) + 1
         return counts
 
-    def lines(self, seconds: float) -> List[str]:
-        """Return the summary for the console."""
-        lines = ["Collected %d of %d specs: %d files and commands, %s in %.1f s" % (
-            len(self.collected), len(self.specs), self.members, human(self.bytes), seconds)]
+    def lines(self, packed: int, seconds: float) -> List[str]:
+        """Return the summary for the console; `packed` is the size of the archive in bytes."""
+        lines = ["Collected %d of %d specs: %d files and commands, %s, packed to %s, in %.1f s" % (
+            len(self.collected), len(self.specs), self.members, human(self.bytes), human(packed),
+            seconds)]
         counts = self.counts()
         if counts:
             lines.append("Not collected: " + ", ".join(

@@ -11,6 +11,8 @@ import time
 from types import FrameType
 from typing import Callable, NamedTuple, Optional
 
+from insights_mini.exits import Failure, reason
+
 GRACE = 15.0  # seconds a phase has after SIGTERM: enough to stop its commands and clean up
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -42,10 +44,13 @@ class Signals:
 
 
 def run(work: Callable[[], int], seconds: float, signals: Signals) -> Ending:
-    """Run the work in a forked child and return how it ended, within the limit."""
+    """Run the work in a forked child and return how it ended, within the limit; raise Failure."""
     signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
-    watch, held = os.pipe()  # the child holds one end: its death wakes the watcher
-    child = os.fork()
+    try:
+        watch, held = os.pipe()  # the child holds one end: its death wakes the watcher
+        child = os.fork()
+    except OSError as error:
+        raise Failure("cannot start a process", reason(error), "see the limits of this user")
     if child == 0:
         os.close(watch)
         become_phase(work)

@@ -9,6 +9,7 @@ from typing import Optional
 
 from insights_mini.exits import Failure, reason
 from insights_mini.log import Log, show
+from insights_mini.paths import make_private_folder
 
 
 def take(path: bytes, log: Log) -> Optional[int]:
@@ -17,7 +18,7 @@ def take(path: bytes, log: Log) -> Optional[int]:
     Where the folder cannot be written, the run goes on without a lock, with a warning.
     """
     try:
-        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+        make_private_folder(os.path.dirname(path))
         held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     except OSError as error:
         log.warning("another run is not noticed: cannot open %s: %s" % (show(path), reason(error)))

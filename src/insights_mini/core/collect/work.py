@@ -130,8 +130,9 @@ def collect_command(task: plan.Task, means: Means) -> Result:
     intake.finish()
     notes = []
     if ending.timed_out:
-        notes.append((TIMED_OUT, "ended after %g s, what it had printed is kept" %
-                      means.cmd_timeout))
+        after = "after %g s" % means.cmd_timeout
+        notes.append((TIMED_OUT, "ended %s, what it had printed is kept" % (
+            "with the time of the run" if deadline == means.deadline else after)))
     if ending.cut and not intake.full:
         notes.append((LIMIT, "ended after %d bytes" % means.max_read))
     if ending.status is None:
