@@ -1,6 +1,6 @@
 """Wrong input: one clear line that names the thing, a status that says so, and nothing written."""
 import os
-from typing import Dict, NamedTuple, Tuple
+from typing import Any, Dict, NamedTuple, Tuple
 
 from tests.support import Done, HostCase
 
@@ -65,8 +65,8 @@ CONFLICTS = (
 PLACES = (
     Wrong("a folder in a folder that is missing", OFFLINE + ("--output-dir", "{0}/no/where"), 1,
           ("{0}/no/where", "No such file")),
-    Wrong("a file in a folder that is missing", OFFLINE + ("--output-file", "{0}/no/where/a.tar"), 1,
-          ("{0}/no/where", "No such file")),
+    Wrong("a file in a folder that is missing",
+          OFFLINE + ("--output-file", "{0}/no/where/a.tar"), 1, ("{0}/no/where", "No such file")),
     Wrong("an output folder that cannot be written", OFFLINE + ("--output-dir", "/proc"), 1,
           ("/proc",)),
     Wrong("an output folder that cannot be made", OFFLINE + ("--output-dir", "/proc/new"), 1,
@@ -135,7 +135,7 @@ class WrongInput(HostCase):
             self.write("etc/insights-client.conf", wrong.conf)
         elif os.path.exists(conf):
             os.unlink(conf)
-        environ: Dict[str, str] = {name: self.here(value) for name, value in wrong.environ}
+        environ: Dict[str, Any] = {name: self.here(value) for name, value in wrong.environ}
         return self.run_product(*map(self.here, wrong.arguments), stdin=wrong.stdin, **environ)
 
     def check(self, cases: Tuple[Wrong, ...]) -> None:

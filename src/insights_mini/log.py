@@ -120,6 +120,15 @@ def show(path: bytes) -> str:
     return path.decode("utf-8", "backslashreplace")
 
 
+def human(size: float) -> str:
+    """Return a number of bytes as people say it."""
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return "%d %s" % (size, unit) if unit == "bytes" else "%.1f %s" % (size, unit)
+        size /= 1000
+    return "%.1f GB" % size
+
+
 def terminal_width() -> int:
     try:
         return os.get_terminal_size(2).columns or 80

@@ -3,7 +3,7 @@ from typing import Dict, List, Sequence, Tuple
 
 from insights_mini.core.collect import plan, work
 from insights_mini.core.specs import Spec
-from insights_mini.log import show
+from insights_mini.log import human, show
 
 OVER_SIZE = "archive full"
 
@@ -74,11 +74,3 @@ class Summary:
         for kind, names in self.remarks.items():
             lines.extend("%s: %s" % (kind, name) for name in names)
         return lines
-
-
-def human(size: float) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000:
-            return "%d %s" % (size, unit) if unit == "bytes" else "%.1f %s" % (size, unit)
-        size /= 1000
-    return "%.1f GB" % size

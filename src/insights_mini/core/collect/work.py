@@ -14,6 +14,7 @@ from insights_mini.core.collect.lines import LONGEST, Lines
 from insights_mini.core.specs import FILE
 from insights_mini.core.spool import Spool, Store
 from insights_mini.exits import reason
+from insights_mini.log import human
 
 COLLECTED = "collected"
 EMPTY = "nothing to keep"
@@ -93,12 +94,12 @@ class Intake:
     def result(self, notes: List[Tuple[str, str]]) -> Result:
         """Return the result, with a note for each limit that was reached."""
         if self.spool.lost:
-            notes.append((LIMIT, "only its newest %d bytes are kept" % self.spool.most))
+            notes.append((LIMIT, "only its newest %s are kept" % human(self.spool.most)))
         if self.full:
-            notes.append((LIMIT, "only its first %d bytes are kept" % self.spool.most))
+            notes.append((LIMIT, "only its first %s are kept" % human(self.spool.most)))
         if self.lines.cut:
-            notes.append((LIMIT, "%d lines were shortened to %d bytes" %
-                          (self.lines.cut, self.lines.longest)))
+            notes.append((LIMIT, "%d lines were shortened to %s" %
+                          (self.lines.cut, human(self.lines.longest))))
         if not self.spool.size:
             return Result(EMPTY, notes=tuple(notes))
         return Result(COLLECTED, spool=self.spool, notes=tuple(notes))
@@ -134,7 +135,7 @@ def collect_command(task: plan.Task, means: Means) -> Result:
         notes.append((TIMED_OUT, "ended %s, what it had printed is kept" % (
             "with the time of the run" if deadline == means.deadline else after)))
     if ending.cut and not intake.full:
-        notes.append((LIMIT, "ended after %d bytes" % means.max_read))
+        notes.append((LIMIT, "ended after %s" % human(means.max_read)))
     if ending.status is None:
         notes.append((TIMED_OUT, "could not be killed and was abandoned"))
     result = intake.result(notes)
@@ -157,7 +158,8 @@ def collect_file(task: plan.Task, means: Means, beat: Callable[[], None]) -> Res
 
 def read_file(descriptor: int, task: plan.Task, means: Means,
               beat: Callable[[], None]) -> Result:
-    start, length = hostfiles.find_window(descriptor, means.max_read)
+    most = means.max_read if task.keep else min(means.max_read, means.max_member)
+    start, length = hostfiles.find_window(descriptor, most)
     reader = Reader(descriptor, start, length, means, beat)
     keep = make_filter(task.keep)
     if task.keep and reader.is_large():
@@ -249,7 +251,7 @@ class Reader:
         """Return the result of what was read."""
         notes = []
         if self.start:
-            notes.append((LIMIT, "only its newest %d bytes were read" % self.length))
+            notes.append((LIMIT, "only its newest %s were read" % human(self.length)))
         if self.trouble and intake.spool.size:
             notes.append((LIMIT, "could not be read to its end: " + self.trouble))
         elif self.trouble:
