@@ -7,6 +7,7 @@
 With CI=true in the environment a skipped test is a failed one.
 """
 import os
+import signal
 import sys
 import unittest
 from typing import Iterator, List
@@ -29,14 +30,21 @@ def choose(tests: List[unittest.TestCase], names: List[str]) -> List[unittest.Te
     return [test for test in tests if ".e2e." not in test.id()]
 
 
+def restore_signals() -> None:
+    """Undo what a shell in the background or nohup has ignored; the product keeps such things."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def main(names: List[str]) -> int:
+    restore_signals()
     loader = unittest.TestLoader()
     found = loader.discover(HERE, top_level_dir=os.path.dirname(HERE))
     for error in loader.errors:
         print(error, file=sys.stderr)
     suite = unittest.TestSuite(choose(list(flatten(found)), names))
     result = unittest.TextTestRunner(verbosity=2 if names else 1).run(suite)
-    failed = len({test.id().split(" (")[0] if " [" not in test.id() else test.id()
+    failed = len({getattr(test, "test_case", test).id()  # a subTest knows its test
                   for test, _ in result.failures + result.errors}) + len(loader.errors)
     skipped = len(result.skipped)
     for test, why in result.skipped:

@@ -129,7 +129,10 @@ class HostCase(Scratch):
 
         def end() -> None:
             child.kill()
-            child.communicate()
+            child.wait()
+            for pipe in (child.stdout, child.stderr):
+                if pipe is not None:
+                    pipe.close()
 
         self.addCleanup(end)
         return child

@@ -169,6 +169,7 @@ class Console(HostCase):
         self.assertTrue(saved.group(1).startswith(self.path("tmp") + "/"), lines)
         self.assertTrue(saved.group(1).endswith(".tar.gz"), lines)
         self.assertTrue(os.path.isfile(saved.group(1)), lines)
+        self.assertRegex("\n".join(lines[1:-1]), r"\ACollected 1 of 1 specs: .*\Z")
 
     def test_the_summary_counts_what_was_collected_and_why_the_rest_was_not(self) -> None:
         os.mkfifo(self.path("fifo"))

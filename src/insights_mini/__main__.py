@@ -16,7 +16,9 @@ def open_standard_streams():
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            # Takes the lowest free number, which is this one. Read-only, so that an archive that
+            # should go there is an error and not lost.
+            os.open(os.devnull, os.O_RDONLY)
 
 
 def run():

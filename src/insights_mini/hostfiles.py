@@ -36,6 +36,8 @@ def open_regular(path: bytes) -> int:
         descriptor = open_quietly(path)
     except OSError as error:
         raise explain(error)
+    except ValueError:
+        raise Unreadable("is no name that a file can have")
     try:
         check_kind(os.fstat(descriptor))
     except Unreadable:
@@ -68,19 +70,23 @@ def explain(error: OSError) -> Unreadable:
 def find_window(descriptor: int, most: int) -> Tuple[int, int]:
     """Return (start, length) of the newest `most` bytes, starting at a line where it is cut.
 
-    The size at this moment bounds the read, so a growing file ends. Files of /proc and /sys give
-    their size as 0 or as one page; they are read until they end.
+    The size at this moment bounds the read, so a growing file ends. Files of /proc give their size
+    as 0; they are read until they end. What begins before the window is no whole line, and left
+    out: the word that would have told a secret may be missing.
     """
     size = os.fstat(descriptor).st_size
-    if size in (0, 4096):
+    if not size:
         return 0, most
     if size <= most:
         return 0, size
     start = size - most
-    head = os.pread(descriptor, BLOCK, start - 1)
-    newline = head.find(b"\n")
-    skipped = newline if newline >= 0 else 0
-    return start + skipped, most - skipped
+    while start < size:
+        head = os.pread(descriptor, BLOCK, start - 1)
+        newline = head.find(b"\n")
+        if newline >= 0:
+            return start + newline, size - start - newline
+        start += len(head) or size
+    return size, 0
 
 
 def read_window(descriptor: int, start: int, length: int) -> Iterator[bytes]:

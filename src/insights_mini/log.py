@@ -151,7 +151,8 @@ def open_file(path: bytes, rotate: bool) -> int:
 def rotate_file(path: bytes) -> None:
     """Move a large log to .1, the one before to .2 and so on; the oldest goes."""
     try:
-        if os.lstat(path).st_size < LARGEST:
+        status = os.lstat(path)
+        if status.st_size < LARGEST or not stat.S_ISREG(status.st_mode):
             return
     except FileNotFoundError:
         return

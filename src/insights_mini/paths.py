@@ -41,13 +41,12 @@ def make_private_folder(path: bytes) -> None:
     What is missing above it becomes 0755 whatever the umask, so that nobody else can write there.
     """
     parent = os.path.dirname(path)
-    if not os.path.isdir(parent):
+    if not os.path.lexists(parent):
         make_private_folder(parent)
         os.chmod(parent, 0o755)
-    try:
+    if not os.path.isdir(path):
         os.mkdir(path, 0o700)
-    except FileExistsError:
-        return
+        os.chmod(path, 0o700)
 
 
 def find_paths(environ: Mapping[str, str]) -> Paths:

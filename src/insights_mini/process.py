@@ -5,6 +5,7 @@ that is killed outright can damage its database). A program that even SIGKILL do
 it waits in the kernel for a dead file server, is abandoned. The leader stays unreaped while its
 group is signalled, so that its number cannot meanwhile belong to somebody else.
 """
+import errno
 import fcntl
 import os
 import select
@@ -12,7 +13,7 @@ import signal
 import subprocess
 import threading
 import time
-from typing import Callable, Iterable, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Callable, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 CHUNK = 64 * 1024
 TICK = 0.2        # longest wait, in seconds, before limits and the stop sign are looked at
@@ -77,6 +78,8 @@ def run(program: bytes, argv: Sequence[bytes], environ: Mapping[str, str], sink:
     own; without it that is empty. Raises OSError when the program cannot be started, and whatever
     source and sink raise; no process is left either way.
     """
+    if any(b"\0" in word for word in argv):
+        raise OSError(errno.EINVAL, "an argument has a NUL byte")
     child = subprocess.Popen(
         argv, executable=program,
         stdin=subprocess.DEVNULL if source is None else subprocess.PIPE,
@@ -102,7 +105,7 @@ class Feeder:
     def __init__(self, child: "subprocess.Popen[bytes]", source: Source) -> None:
         self.child = child
         self.source = source
-        self.error: Optional[OSError] = None
+        self.error: Optional[Exception] = None
         self.thread = threading.Thread(target=self.write, daemon=True)
         self.thread.start()
 
@@ -114,7 +117,7 @@ class Feeder:
                 self.source(pipe.fileno())
         except BrokenPipeError:
             return  # the program wanted no more
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001  # handed to the caller, by finish()
             self.error = error
 
     def finish(self) -> None:
@@ -192,18 +195,22 @@ class Running:
         normal = not self.open and self.has_ended()
         self.signal_group(signal.SIGTERM)
         if not normal:
-            self.wait_for_end(grace)
+            self.wait_for(self.group_has_ended, grace)
             self.signal_group(signal.SIGKILL)
-        if self.wait_for_end(DEATH):
+        if self.wait_for(self.has_ended, DEATH):
             self.child.wait()
         assert self.child.stdout is not None
         self.child.stdout.close()
 
-    def wait_for_end(self, seconds: float) -> bool:
-        """Wait for the program to end, throwing away what it still prints."""
+    def group_has_ended(self) -> bool:
+        """Tell whether the program has ended, and everything that it started in its group."""
+        return self.has_ended() and not any(state != b"Z" for state in group_states(self.child.pid))
+
+    def wait_for(self, ended: Callable[[], bool], seconds: float) -> bool:
+        """Wait for an end, throwing away what is still printed; False when the time is over."""
         until = time.monotonic() + seconds
         pause = 0.0005
-        while not self.has_ended():
+        while not ended():
             if time.monotonic() > until:
                 return False
             if self.open and self.poller.poll(pause * 1000):
@@ -218,3 +225,16 @@ class Running:
             os.killpg(self.child.pid, number)
         except (ProcessLookupError, PermissionError):
             pass  # nobody of the group is left, or it changed its user
+
+
+def group_states(group: int) -> Iterator[bytes]:
+    """Yield the state of each process of a group, as /proc gives it (proc(5), stat)."""
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open("/proc/%s/stat" % name, "rb") as file:
+                    fields = file.read().rpartition(b")")[2].split()
+            except OSError:
+                continue  # it has just ended
+            if int(fields[2]) == group:
+                yield fields[0]

@@ -10,7 +10,7 @@ from insights_mini.exits import USAGE, Failure
 
 Value = Union[bool, int, float, str, Tuple[str, ...]]
 
-COMPRESSORS = ("gz", "bz2", "xz", "none")
+COMPRESSORS = ("auto", "gz", "bz2", "xz", "none")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 MIB = 1024 * 1024
 
@@ -24,7 +24,7 @@ class Settings(NamedTuple):
     output_dir: str = ""
     output_file: str = ""
     to_stdout: bool = False
-    compressor: str = "gz"
+    compressor: str = "auto"
     display_name: str = ""
     from_file: str = ""
     from_stdin: bool = False
@@ -99,8 +99,8 @@ GROUPS = (
                ("--to-stdout",)),
         Option("keep_archive", "leave it on this host; with to_stdout as well, as a second copy",
                ("--keep-archive",)),
-        Option("compressor", "how it is compressed: gz, bz2, xz or none", ("--compressor",),
-               kind="choice", choices=COMPRESSORS),
+        Option("compressor", "how it is compressed; auto is as the suffix of output_file says, or "
+               "gz", ("--compressor",), kind="choice", choices=COMPRESSORS),
     )),
     Group("limits", (
         Option("cmd_timeout", "longest time in seconds that one command may run",
@@ -138,6 +138,8 @@ UNITS = {"": 1, "k": 1024, "m": MIB, "g": 1024 * MIB, "t": 1024 * 1024 * MIB}
 def parse_value(option: Option, text: str) -> Value:
     """Turn the text of one setting into its value; ValueError says what was expected."""
     text = text.strip()
+    if "\0" in text:
+        raise ValueError("text without NUL bytes")
     if option.kind == "flag":
         if text.lower() in TRUE:
             return True

@@ -102,6 +102,10 @@ def add_group(parser: Parser, group: Group) -> None:
 
 
 def parse_or_fail(option: Option, text: str, origin: str) -> Value:
+    if "\n" in text:
+        raise Failure("the value of the option '%s' %s has more than one line" % (
+            option.name, origin), "a line that begins with a blank continues the one before it",
+            "take the blank away", USAGE)
     try:
         return parse_value(option, text)
     except ValueError as error:

@@ -23,6 +23,15 @@ class Compressor(NamedTuple):
     flush: Callable[[], bytes]
 
 
+def usual_compressor() -> str:
+    """Return what to compress with where nobody chose: gz, or nothing without zlib."""
+    try:
+        import zlib  # noqa: F401  # only whether it is there
+    except ImportError:
+        return "none"
+    return "gz"
+
+
 def make_compressor(kind: str) -> Compressor:
     """Return a compressor; Failure when this Python was built without it."""
     try:

@@ -5,7 +5,13 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Set
 
 from insights_mini import process
 from insights_mini.core import output, signals
-from insights_mini.core.archive import COMMANDS, Archive, make_compressor, safe_name
+from insights_mini.core.archive import (
+    COMMANDS,
+    Archive,
+    make_compressor,
+    safe_name,
+    usual_compressor,
+)
 from insights_mini.core.collect import commandline, grep, plan, pool, work
 from insights_mini.core.host import find_name
 from insights_mini.core.redact.clean import clean
@@ -45,7 +51,11 @@ def collect_archive(settings: Settings, paths: Paths, environ: Mapping[str, str]
     rules = load_rules(settings, paths, log)
     run = Run(settings, rules, find_name(settings.offline), command_environment(environ),
               started + settings.max_time, process.Stop(), log)
-    target = output.choose_target(settings, paths, run.host, time.localtime())
+    usual = usual_compressor()
+    target = output.choose_target(settings, paths, run.host, time.localtime(), usual)
+    compressor = make_compressor(target.compressor)
+    if target.compressor == usual == "none":
+        log.warning("this Python has no zlib, so the archive is not compressed")
     if output.sweep(paths.temp_dir, target.folder):
         log.debug("an unfinished archive of a killed run was removed")
 
@@ -53,7 +63,7 @@ def collect_archive(settings: Settings, paths: Paths, environ: Mapping[str, str]
     made = output.open_output(target)
     try:
         log.info("Starting to collect Insights data for %s" % run.host)
-        summary = fill_archive(run, made, target, paths)
+        summary = fill_archive(run, made, Archive(made.write, compressor, target.top), paths)
         signals.ignore()
         made.finish()
     except BaseException:  # whatever it was, nothing of the archive is left
@@ -63,10 +73,11 @@ def collect_archive(settings: Settings, paths: Paths, environ: Mapping[str, str]
     finally:
         log.console.status("")
     tell(run, summary, made, time.monotonic() - started)
+    signals.raise_stopped()  # whoever reads the archive from here may take long
     output.pass_on(made, target)
 
 
-def fill_archive(run: Run, made: output.Output, target: output.Target, paths: Paths) -> Summary:
+def fill_archive(run: Run, made: output.Output, archive: Archive, paths: Paths) -> Summary:
     """Collect everything into the archive and close it; leave no thread and no process behind."""
     summary = Summary(run.rules.specs)
     planned = plan.make_plan(run.rules, lambda line: run_pre_command(line, run))
@@ -77,8 +88,7 @@ def fill_archive(run: Run, made: output.Output, target: output.Target, paths: Pa
     workers = pool.Pool(planned.tasks, lambda task, beat: work.collect(task, means, beat),
                         run.settings.cmd_timeout + PATIENCE, run.deadline + PATIENCE)
     try:
-        filling = Filling(run, Archive(made.write, make_compressor(target.compressor), target.top),
-                          summary)
+        filling = Filling(run, archive, summary)
         for task, result in workers.run(make_watch(run, len(planned.tasks))):
             filling.add(task, result)
         filling.finish()
@@ -103,8 +113,9 @@ class Filling:
         for kind, detail in result.notes:
             self.summary.remark(kind, task.label, detail)
         if result.spool is None:
-            self.summary.miss(task.specs, OVER_SIZE if self.full else result.outcome,
-                              result.detail, task.label)
+            outcome = OVER_SIZE if self.full else result.outcome
+            self.summary.miss(task.specs, outcome, result.detail, task.label,
+                              outcome in (kind for kind, _ in result.notes))
             return
         if self.summary.bytes + result.spool.size > self.run.settings.max_size:
             self.full = True

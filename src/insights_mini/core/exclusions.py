@@ -2,7 +2,7 @@
 import os
 from typing import Iterable, Tuple
 
-from insights_mini.exits import Failure
+from insights_mini.exits import Failure, reason
 from insights_mini.log import show
 from insights_mini.paths import Paths
 from insights_mini.settings import FALSE
@@ -19,8 +19,13 @@ def refuse_exclusions(paths: Paths, unknown: Iterable[Tuple[str, str, str]]) -> 
     """
     for name in FILES:
         path = os.path.join(paths.conf_dir, name)
-        if os.path.lexists(path):
-            raise refusal("the exclusion file %s exists" % show(path))
+        try:
+            os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise refusal("the exclusion file %s may exist (%s)" % (show(path), reason(error)))
+        raise refusal("the exclusion file %s exists" % show(path))
     for option, value, origin in unknown:
         if option in OPTIONS and value.strip() and value.strip().lower() not in FALSE:
             raise refusal("the option '%s' is set %s" % (option, origin))

@@ -11,7 +11,8 @@ import stat
 import time
 from typing import NamedTuple, Optional, Union
 
-from insights_mini.exits import Failure, reason
+from insights_mini.core.diskspace import cannot_write
+from insights_mini.exits import Failure, Stopped, reason
 from insights_mini.log import show, write_all
 from insights_mini.paths import Paths
 from insights_mini.settings import Settings
@@ -35,21 +36,23 @@ class Target(NamedTuple):
     stream: bool     # whether it goes to standard output
 
 
-def choose_target(settings: Settings, paths: Paths, host: str, now: time.struct_time) -> Target:
+def choose_target(settings: Settings, paths: Paths, host: str, now: time.struct_time,
+                  usual: str) -> Target:
     """Return where the settings want the archive, named as CONTRACT.md sections 1 and 5 say.
 
-    The suffix of --output-file chooses the compressor where --compressor does not.
+    The suffix of --output-file chooses the compressor where --compressor does not, else `usual`.
     """
     file, stream = settings.keep_archive or not settings.to_stdout, settings.to_stdout
-    compressor = settings.compressor
+    compressor = settings.compressor if settings.compressor != "auto" else usual
     if settings.output_file:
         folder, name = os.path.split(os.path.abspath(os.fsencode(settings.output_file)))
         top = name
         for kind, suffix in SUFFIXES.items():
             if name.endswith(suffix):
-                compressor = kind if compressor == "gz" else compressor
-                top = name[:-len(suffix)] or b"insights"
+                compressor = kind if settings.compressor == "auto" else compressor
+                top = name[:-len(suffix)]
                 break
+        top = top if top.strip(b".") else b"insights"
         return Target(folder, name, top, compressor, False, file, stream)
     top = b"insights-%s-%s" % (UNFIT.sub(b"_", host.encode("utf-8", "surrogateescape"))[:200],
                                time.strftime("%Y%m%d%H%M%S", now).encode("ascii"))
@@ -75,7 +78,7 @@ class FileOutput:
         if os.path.lexists(self.path):
             raise Failure("%s exists" % show(self.path), remedy="choose another name or remove it")
         try:
-            os.mkdir(self.work, 0o700)
+            make_private(self.work)
         except OSError as error:
             self.remove_folders()
             raise cannot_write(self.folder, error)
@@ -84,6 +87,7 @@ class FileOutput:
             try_lock(self.lock)
             self.file = os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW,
                                 0o600)
+            os.fchmod(self.file, 0o600)
         except OSError as error:
             self.remove_folders()
             raise cannot_write(self.part, error)
@@ -163,15 +167,19 @@ def pass_on(made: Output, target: Target) -> None:
     if not (target.stream and target.file):
         return
     stream = StreamOutput(1)
-    with open(made.path, "rb") as file:
-        for block in iter(lambda: file.read(1024 * 1024), b""):
-            stream.write(block)
+    try:
+        with open(made.path, "rb") as file:
+            for block in iter(lambda: file.read(1024 * 1024), b""):
+                stream.write(block)
+    except Stopped as stopped:
+        raise Failure("stopped by %s while writing to standard output" % stopped.name,
+                      "the whole archive stays at %s" % show(made.path))
 
 
 def make_folder(folder: bytes) -> bool:
     """Create the folder, 0700, unless it is there; tell whether it was made."""
     try:
-        os.mkdir(folder, 0o700)
+        make_private(folder)
     except FileExistsError:
         if not os.path.isdir(folder):
             raise Failure("%s is not a folder" % show(folder), remedy="choose another one")
@@ -179,6 +187,12 @@ def make_folder(folder: bytes) -> bool:
     except OSError as error:
         raise cannot_write(folder, error)
     return True
+
+
+def make_private(folder: bytes) -> None:
+    """Create a folder, 0700 under any umask; raise OSError."""
+    os.mkdir(folder, 0o700)
+    os.chmod(folder, 0o700)
 
 
 def place(part: bytes, path: bytes) -> None:
@@ -201,25 +215,6 @@ def sync_folder(folder: bytes) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def cannot_write(path: bytes, error: OSError) -> Failure:
-    """Return the Failure for a place that cannot be written; a full one is named by its mount."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Failure("cannot write %s" % show(path),
-                       "no space left on the file system at %s" % show(find_mount(path)),
-                       "free some space, or choose another place with TMPDIR or --output-dir")
-    return Failure("cannot write %s" % show(path), reason(error),
-                   "choose another place with TMPDIR or --output-dir")
-
-
-def find_mount(path: bytes) -> bytes:
-    """Return the mount point of the file system that a path is on."""
-    while not os.path.lexists(path):
-        path = os.path.dirname(path)
-    while path != b"/" and not os.path.ismount(path):
-        path = os.path.dirname(path)
-    return path
 
 
 def sweep(temp_dir: bytes, folder: bytes) -> int:

@@ -58,7 +58,7 @@ def make_context(loaded: sources.Loaded, environ: Mapping[str, str]) -> Context:
     settings = loaded.settings
     console = log.Console(log.console_level(settings), out=2 if settings.to_stdout else 1)
     console.live = (console.level == log.INFO and os.isatty(2) and
-                    environ.get("TERM", "dumb") != "dumb")
+                    (environ.get("TERM") or "dumb") != "dumb")
     file = None
     if not (settings.version or settings.list_specs):
         file = log.try_open_file(log.choose_file(settings, paths), False,

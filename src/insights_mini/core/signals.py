@@ -25,9 +25,18 @@ def stop(number: int, frame: Optional[FrameType]) -> None:
 
 
 def ignore() -> None:
-    """Let nothing interrupt what comes now: it is short, and must not be left half done."""
+    """Let nothing interrupt what comes now: it is short, and must not be left half done.
+
+    A handler that does nothing, and not SIG_IGN: one that is already on its way would find that
+    there is none to call.
+    """
     for number in ENDING:
-        signal.signal(number, signal.SIG_IGN)
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, do_nothing)
+
+
+def do_nothing(number: int, frame: Optional[FrameType]) -> None:
+    pass
 
 
 class Parent:

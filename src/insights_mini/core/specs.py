@@ -75,8 +75,6 @@ def make_rules(data: Any) -> Rules:
         for number, entry in enumerate(entries):
             label = "%s[%d]" % (key, number)
             faults, spec = check_entry(entry, kind)
-            if not faults and spec.pre_command and spec.pre_command not in pre_commands:
-                faults.append("unknown pre_command '%s'" % spec.pre_command)
             if isinstance(entry, dict) and isinstance(entry.get("symbolic_name"), str):
                 label += " (%s)" % entry["symbolic_name"]
             problems.extend("%s: %s" % (label, fault) for fault in faults)
@@ -120,7 +118,9 @@ def check_entry(entry: Any, kind: str) -> Tuple[List[str], Spec]:
     patterns = entry.get("pattern", [])
     if not isinstance(patterns, list) or not all(map(is_encodable, patterns)):
         faults.append("pattern: must be a list of strings")
-    pre_command = entry.get("pre_command") or ""
+    pre_command = entry.get("pre_command", "")
+    if pre_command is None:
+        pre_command = ""
     if not isinstance(pre_command, str):
         faults.append("pre_command: must be a string")
     if not isinstance(entry.get("image", False), bool):
@@ -139,8 +139,8 @@ def check_expressions(path: str) -> List[str]:
     for part in path.split("/"):
         try:
             re.compile(part.encode("utf-8"))
-        except re.error as error:
-            faults.append("file: '%s' is no regular expression (%s)" % (part, error))
+        except (re.error, ValueError, OverflowError, RecursionError) as error:
+            faults.append("file: '%s' is no regular expression (%s)" % (part[:80], error))
     return faults
 
 

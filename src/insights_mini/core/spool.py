@@ -11,8 +11,7 @@ import threading
 from collections import deque
 from typing import Deque, Iterator, List, Tuple, Union
 
-from insights_mini.exits import Failure, reason
-from insights_mini.log import show
+from insights_mini.core.diskspace import cannot_write
 
 SLOT = 256 * 1024
 MEMORY = 8 * 1024 * 1024  # bytes that all spools of a run may hold in memory
@@ -42,8 +41,7 @@ class Store:
         try:
             self.write(piece, slot * SLOT)
         except OSError as error:
-            raise Failure("cannot hold collected contents in %s" % show(self.folder),
-                          reason(error), "free some space, or set TMPDIR to another folder")
+            raise cannot_write(self.folder, error)
         return (slot, len(piece))
 
     def write(self, piece: bytes, offset: int) -> None:
@@ -97,7 +95,8 @@ class Spool:
         self.store = store
         self.most = most
         self.size = 0
-        self.lost = False  # whether something had to make room
+        self.lost = False     # whether something had to make room
+        self.at_line = False  # whether what is left begins with a line
         self.tail = bytearray()
         self.pieces: Deque[Piece] = deque()
 
@@ -111,6 +110,7 @@ class Spool:
         while self.pieces and self.size - length(self.pieces[0]) >= self.most:
             oldest = self.pieces.popleft()
             self.size -= length(oldest)
+            self.at_line = self.store.get(oldest).endswith(b"\n")
             self.store.drop(oldest)
             self.lost = True
 
@@ -120,7 +120,7 @@ class Spool:
             self.pieces.append(self.store.put(bytes(self.tail)))
             self.tail = bytearray()
         excess = self.size - self.most
-        if excess <= 0 and not self.lost:
+        if excess <= 0 and (self.at_line or not self.lost):
             return
         self.lost = True
         while self.pieces:

@@ -29,10 +29,12 @@ class Summary:
         self.bytes += size
         self.collected.update(places)
 
-    def miss(self, places: Sequence[int], outcome: str, detail: str, label: bytes) -> None:
+    def miss(self, places: Sequence[int], outcome: str, detail: str, label: bytes,
+             told: bool = False) -> None:
+        """Account for what was not collected; `told` when a remark says so already."""
         for place in places:
             self.missed.setdefault(place, (outcome, detail))
-        if outcome not in QUIET:
+        if outcome not in QUIET and not told:
             self.remark(outcome, label, detail)
 
     def remark(self, kind: str, label: bytes, detail: str) -> None:

@@ -36,6 +36,10 @@ class Signals:
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP: keep that
                 signal.signal(number, self.pass_on)
 
+    def get_received(self) -> Optional[int]:
+        """Return the number of the last signal, if there was one."""
+        return self.received
+
     def pass_on(self, number: int, frame: Optional[FrameType]) -> None:
         self.received = number
         self.interrupted = self.interrupted or number == signal.SIGINT
@@ -43,7 +47,8 @@ class Signals:
             send(self.child, signal.SIGTERM)
 
 
-def run(work: Callable[[], int], seconds: float, signals: Signals) -> Ending:
+def run(work: Callable[[], int], seconds: float, signals: Signals,
+        grace: float = GRACE) -> Ending:
     """Run the work in a forked child and return how it ended, within the limit; raise Failure."""
     signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
     try:
@@ -61,7 +66,7 @@ def run(work: Callable[[], int], seconds: float, signals: Signals) -> Ending:
         over = not wait_for(watch, seconds)
         if over:
             send(child, signal.SIGTERM)
-            if not wait_for(watch, GRACE):
+            if not wait_for(watch, grace):
                 send(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
     finally:

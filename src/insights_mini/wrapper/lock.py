@@ -5,6 +5,7 @@ kill leaves it stuck. In it stands the number of the run's process, for the mess
 """
 import fcntl
 import os
+import stat
 from typing import Optional
 
 from insights_mini.exits import Failure, reason
@@ -23,6 +24,10 @@ def take(path: bytes, log: Log) -> Optional[int]:
     except OSError as error:
         log.warning("another run is not noticed: cannot open %s: %s" % (show(path), reason(error)))
         return None
+    if not stat.S_ISREG(os.fstat(held).st_mode):
+        os.close(held)
+        log.warning("another run is not noticed: %s is not a regular file" % show(path))
+        return None
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -33,8 +38,11 @@ def take(path: bytes, log: Log) -> Optional[int]:
     except OSError as error:
         log.warning("another run is not noticed: cannot lock %s: %s" % (show(path), reason(error)))
         return held
-    os.ftruncate(held, 0)
-    os.pwrite(held, b"%d\n" % os.getpid(), 0)
+    try:
+        os.ftruncate(held, 0)
+        os.pwrite(held, b"%d\n" % os.getpid(), 0)
+    except OSError:
+        pass  # a full disk: the lock holds, only its message will lack the number
     return held
 
 

@@ -4,7 +4,7 @@ from typing import List, Mapping
 
 from insights_mini import log, sources
 from insights_mini.eggs import find_eggs
-from insights_mini.exits import FAILED, INTERRUPTED, OK, Failure
+from insights_mini.exits import FAILED, INTERRUPTED, OK, Failure, reason
 from insights_mini.paths import find_paths
 from insights_mini.version import VERSION
 from insights_mini.wrapper.child import Signals
@@ -25,10 +25,10 @@ def run_or_fail(argv: List[str], environ: Mapping[str, str], run_phase: RunPhase
                 console: log.Console) -> int:
     loaded = sources.load(argv, environ, find_paths(environ))
     if loaded.help:
-        log.write(1, loaded.help)
-        return OK
+        return print_help(loaded.help)
     settings = loaded.settings
     console.level = log.console_level(settings)
+    console.out = 2 if settings.to_stdout else 1
     if os.geteuid() != 0 and not settings.unprivileged:
         log.write(2, "Insights client must be run as root.\n")
         return FAILED
@@ -40,7 +40,7 @@ def run_or_fail(argv: List[str], environ: Mapping[str, str], run_phase: RunPhase
         status = run_phases(find_eggs(), run_phase, loaded, environ, signals, log.Log(console))
     else:
         status = run_collection(run_phase, loaded, argv, environ, signals, console)
-    return INTERRUPTED if signals.interrupted else status
+    return INTERRUPTED if signals.interrupted and status != OK else status
 
 
 def run_collection(run_phase: RunPhase, loaded: sources.Loaded, argv: List[str],
@@ -56,3 +56,14 @@ def run_collection(run_phase: RunPhase, loaded: sources.Loaded, argv: List[str],
         return run_phases(find_eggs(), run_phase, loaded, environ, signals, journal)
     finally:
         lock.release(held)
+
+
+def print_help(text: str) -> int:
+    """Print the help; a reader that went away, such as a pager, is no error."""
+    try:
+        log.write_all(1, text.encode("utf-8"))
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        raise Failure("cannot write to standard output", reason(error))
+    return OK

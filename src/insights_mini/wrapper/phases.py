@@ -23,10 +23,14 @@ def run_phases(eggs: Sequence[Egg], run_phase: RunPhase, loaded: Loaded,
     usable = list(eggs)
     for phase in PHASES:
         status = FAILED
+        received = signals.get_received()
+        if received is not None:
+            return end_by_signal(child.Ending(OK), received, log)
         while usable:
             ending = run_one(usable[0], phase, run_phase, loaded, environ, signals, log)
-            if signals.received is not None:
-                return end_by_signal(ending, signals.received, log)
+            received = signals.get_received()
+            if received is not None and not is_whole(phase, ending):
+                return end_by_signal(ending, received, log)
             if not ending.signal and not ending.over_limit and (
                     ending.status == OK or ending.status >= STOP_DONE):
                 status = ending.status
@@ -39,6 +43,11 @@ def run_phases(eggs: Sequence[Egg], run_phase: RunPhase, loaded: Loaded,
         if status >= STOP_DONE:
             return status % 100
     return OK
+
+
+def is_whole(phase: str, ending: child.Ending) -> bool:
+    """Tell whether the run is done, so that a signal came too late."""
+    return phase == PHASES[-1] and ending == child.Ending(OK)
 
 
 def run_one(egg: Egg, phase: str, run_phase: RunPhase, loaded: Loaded,
@@ -67,7 +76,10 @@ def describe(ending: child.Ending) -> str:
 
 
 def end_by_signal(ending: child.Ending, number: int, log: Log) -> int:
-    """Return the exit status after a signal; speak only if the phase could not do it itself."""
+    """Return the exit status after a signal; speak only if the phase has not done so itself."""
+    name = signal.Signals(number).name
     if ending.signal:
-        log.error("stopped by %s; no archive was written" % signal.Signals(number).name)
+        log.error("stopped by %s; no archive was written" % name)
+    elif ending.status < STOP_DONE:
+        log.error("stopped by %s" % name)
     return ending.status % 100 if ending.status >= STOP_DONE else FAILED

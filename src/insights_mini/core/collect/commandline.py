@@ -12,7 +12,7 @@ FORBIDDEN = frozenset([b"rm", b"kill", b"reboot", b"shutdown"])
 MOUNT_POINT = b"{CONTAINER_MOUNT_POINT}"
 
 WORDS = re.compile(rb"[^A-Za-z0-9_.+-]+")
-QUOTING = re.compile(rb"['\"\\]|\$(?=')")
+QUOTING = re.compile(rb"\\\n|['\"\\]|\$(?=['\"])")
 ODD_RUN = re.compile(rb"[^A-Za-z0-9_.\-/]+")
 LEADING_BIN = re.compile(rb"^/(usr/)?s?bin/")
 

@@ -51,7 +51,7 @@ def arguments(patterns: Sequence[bytes]) -> List[bytes]:
     Each pattern stands behind its own -e, so that one that begins with a dash is no option.
     """
     wanted = simplify(patterns)
-    if not wanted or sum(map(len, wanted)) > LONGEST:
+    if not wanted or sum(map(len, wanted)) > LONGEST or any(b"\0" in one for one in wanted):
         return []
     words = [b"grep", b"-a", b"-F"]
     for string in wanted:

@@ -7,7 +7,7 @@ LONGEST = 1024 * 1024
 
 
 class Lines:
-    """`cut` counts the lines that were shortened."""
+    """`cut` counts the shortened lines among those that were returned."""
 
     def __init__(self, longest: int = LONGEST) -> None:
         self.longest = longest
@@ -22,6 +22,7 @@ class Lines:
             if newline < 0:
                 return b""
             self.skipping = False
+            self.cut += 1
             whole, block = self.rest + b"\n", block[newline + 1:]
             self.rest = b""
             return whole + self.feed(block)
@@ -39,13 +40,14 @@ class Lines:
     def finish(self) -> bytes:
         """Return the last line, which has no newline, if there is one."""
         rest, self.rest = self.rest, b""
+        self.cut += self.skipping
+        self.skipping = False
         return rest
 
     def limit_rest(self) -> None:
         if len(self.rest) > self.longest:
             self.rest = self.rest[:self.longest]
             self.skipping = True
-            self.cut += 1
 
     def limit_lines(self, whole: bytes) -> bytes:
         """Shorten the lines that are too long; nearly always there is none."""

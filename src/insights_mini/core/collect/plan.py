@@ -115,6 +115,8 @@ class Planner:
 
     def arguments(self, alias: str) -> List[bytes]:
         """Return the output lines of a pre-command, which runs once however many specs use it."""
+        if alias not in self.rules.pre_commands:
+            raise NotPlanned(FAILED, "unknown pre-command %s" % alias)
         if alias not in self.outputs:
             self.outputs[alias] = self.run_pre_command(self.rules.pre_commands[alias])
         lines = self.outputs[alias]
@@ -136,8 +138,9 @@ class Planner:
 
 def command_task(kind: str, line: bytes, spec: Spec, place: int, program: bytes = b"",
                  words: Sequence[bytes] = ()) -> Task:
-    return Task(kind, line, b"insights_commands/" + commandline.mangle(line), spec.keep, (place,),
-                program, tuple(words))
+    name = commandline.mangle(line) or b"command"
+    return Task(kind, line, b"insights_commands/" + name, spec.keep, (place,), program,
+                tuple(words))
 
 
 def member_of(path: bytes) -> bytes:

@@ -131,9 +131,8 @@ def collect_command(task: plan.Task, means: Means) -> Result:
     intake.finish()
     notes = []
     if ending.timed_out:
-        after = "after %g s" % means.cmd_timeout
-        notes.append((TIMED_OUT, "ended %s, what it had printed is kept" % (
-            "with the time of the run" if deadline == means.deadline else after)))
+        notes.append((TIMED_OUT, "ended with the time of the run" if deadline == means.deadline
+                      else "ended after %g s" % means.cmd_timeout))
     if ending.cut and not intake.full:
         notes.append((LIMIT, "ended after %s" % human(means.max_read)))
     if ending.status is None:
@@ -206,6 +205,7 @@ class Reader:
         self.means = means
         self.beat = beat
         self.trouble = ""
+        self.taken = 0
 
     def is_large(self) -> bool:
         return min(self.length, os.fstat(self.descriptor).st_size) >= LARGE
@@ -214,9 +214,11 @@ class Reader:
         """Yield the window from its start, as far as it can be read in the time of the run."""
         os.lseek(self.descriptor, self.start, os.SEEK_SET)
         self.trouble = ""
+        self.taken = 0
         try:
             for block in hostfiles.read_window(self.descriptor, self.start, self.length):
                 self.beat()
+                self.taken += len(block)
                 yield block
                 if self.is_late():
                     return
@@ -252,6 +254,8 @@ class Reader:
         notes = []
         if self.start:
             notes.append((LIMIT, "only its newest %s were read" % human(self.length)))
+        elif self.taken == self.length > os.fstat(self.descriptor).st_size:  # a file of /proc
+            notes.append((LIMIT, "only its first %s were read" % human(self.length)))
         if self.trouble and intake.spool.size:
             notes.append((LIMIT, "could not be read to its end: " + self.trouble))
         elif self.trouble:

@@ -3,32 +3,30 @@
     password=secret   Password: "two words"   --password secret   password --md5 $1$x
     db_password => 'x'   {"password": "x"}   password_pbkdf2 root grub.pbkdf2...   password 7 0822
 
-Kept as they are: PAM lines (`password requisite pam_pwquality.so`) and PasswordAuthentication,
-whose value is never a secret and is what an analysis of sshd is about.
+Kept as they are: PAM lines (`password requisite pam_pwquality.so`), PasswordAuthentication and
+PermitEmptyPasswords, whose value is never a secret and is what an analysis of sshd is about.
 """
 import re
-from typing import List, Match
+from typing import List, Optional, Tuple
 
 MASK = b"********"
 
-SECRET = re.compile(rb"""
-    (?P<before>
-        password (?!authentication\b) \w*
-        (?:
-            \\*["']? [ \t]* (?: => | [:=] )+ [ \t]*        # password = x, "password": x
-          | [ \t]+ (?! (?:required|requisite|sufficient|optional|include|substack)\b | \[ )
-            (?: --?[a-z][\w-]* [ \t=]+ )*                  # --md5, --encrypted
-            (?: \d [ \t]+ (?=\S) )?                        # the kind of encryption, on a router
-        )
-    )
-    (?:
-        (?P<open> \\*" ) (?: \\. | [^"\\\n] )*             # to the closing quote
-      | (?P<single> \\*' ) [^'\n]*
-      | [^\s"'] [^\s]*
-    )
+WORD_END = re.compile(rb"\w*")
+SEPARATOR = re.compile(rb"""
+    \\*["']? [ \t]* (?: => | [:=] )+ [ \t]*     # password = x, "password": x
+  | [ \t]+ (?: --?[a-z][\w-]* [ \t=]+ )*        # password x, password --md5 x
+    (?: \d [ \t]+ (?=\S) )?                     # the kind of encryption, on a router
     """, re.VERBOSE | re.IGNORECASE)
-
-GRUB = re.compile(rb"(password_pbkdf2[ \t]+)\S[^\n\r]*", re.IGNORECASE)
+VALUE = re.compile(rb"""
+    (?P<quote> \\*" ) (?: \\. | [^"\\\n] )*
+  | (?P<single> \\*' ) (?: [^'\n] | '' )*
+  | \S+
+    """, re.VERBOSE)
+QUOTES = re.compile(rb"\\*[\"']?")
+REST = re.compile(rb"[^\r\n]+")
+OF_SSHD = (b"passwordauthentication", b"permitemptypasswords")
+PAM = re.compile(rb"(?:[^\s:]+:)?[ \t]*-?password[ \t]+(?:required|requisite|sufficient|optional|"
+                 rb"include|substack|\[[^\]\n]*=[^\]\n]*\])[ \t]", re.IGNORECASE)
 
 
 def mask_passwords(block: bytes) -> bytes:
@@ -50,8 +48,50 @@ def mask_passwords(block: bytes) -> bytes:
 
 
 def mask_line(line: bytes) -> bytes:
-    return SECRET.sub(mask_value, GRUB.sub(rb"\1" + MASK, line))
+    """Mask one line, from left to right, in a time that is linear in its length."""
+    lowered = line.lower()
+    pieces: List[bytes] = []
+    pam = PAM.match(line)
+    done, place = 0, pam.end() if pam else 0
+    while True:
+        place = lowered.find(b"password", place)
+        if place < 0:
+            break
+        found = find_value(line, lowered, place)
+        if found is None:
+            place = word_end(line, place)
+        elif found[1] < 0:
+            place = found[0]
+        else:
+            pieces += [line[done:found[0]], MASK]
+            done = place = found[1]
+    return b"".join([*pieces, line[done:]])
 
 
-def mask_value(match: Match[bytes]) -> bytes:
-    return match.group("before") + (match.group("open") or match.group("single") or b"") + MASK
+def find_value(line: bytes, lowered: bytes, place: int) -> Optional[Tuple[int, int]]:
+    """Return where the value after the word at a place begins and ends, if it has one.
+
+    Where another such word stands in the value's place, the end is -1: the value is behind that.
+    """
+    end = word_end(line, place)
+    word = lowered[place:end]
+    separator = SEPARATOR.match(line, end)
+    if separator is None or lowered.endswith(OF_SSHD, 0, end):
+        return None
+    start = separator.end()
+    if word == b"password_pbkdf2":  # of GRUB: the user, then the hash
+        rest = REST.match(line, start)
+        return rest.span() if rest else None
+    inner = QUOTES.match(line, start)
+    after = inner.end() if inner else start
+    if lowered.startswith(b"password", after) and SEPARATOR.match(line, word_end(line, after)):
+        return after, -1
+    value = VALUE.match(line, start)
+    if value is None:
+        return None
+    return max(value.end("quote"), value.end("single"), start), value.end()
+
+
+def word_end(line: bytes, place: int) -> int:
+    match = WORD_END.match(line, place)
+    return match.end() if match else place

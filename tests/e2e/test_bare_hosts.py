@@ -1,0 +1,148 @@
+"""Hosts that have next to nothing: no programs, no folders, a Python built without its options."""
+import os
+import shutil
+import subprocess
+import sys
+from typing import Dict, List, Sequence
+
+from tests.support import Done, HostCase, Product, read_archive, read_archive_bytes
+
+# Puts the folder $BARE in the place of all folders of programs, then runs the arguments.
+STRIP = r"""
+for folder in /usr/local/bin /usr/local/sbin /usr/sbin /sbin /usr/bin /bin; do
+    if [ -d "$folder" ] && ! [ -L "$folder" ]; then mount --bind "$BARE" "$folder"; fi
+done
+"""
+MISSING = ("rpm", "systemctl", "gpg", "sed", "grep", "timeout", "file", "tar", "cat", "ls")
+
+# Runs the product in a Python in which the modules named in the first argument are not there.
+LACKING = """
+import runpy, sys
+for name in sys.argv[1].split(","):
+    sys.modules[name] = None
+del sys.argv[:2]
+sys.path.insert(0, sys.argv[0])
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+NETWORK = ("ssl", "_ssl", "socket", "_socket", "http", "http.client", "urllib.request")
+COMPRESSION = ("zlib", "bz2", "_bz2", "lzma", "_lzma")
+
+
+class BareHost(HostCase):
+    def run_in_namespace(self, script: str, argv: Sequence[str], **environ: str) -> Done:
+        """Run in a mount namespace of its own, prepared by a shell script."""
+        probe = subprocess.run(["unshare", "-m", "true"], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, check=False)
+        if probe.returncode:
+            self.skipTest("no mount namespaces here")
+        done = subprocess.run(
+            ["unshare", "-m", "sh", "-ec", script + '\nexec "$@"', "sh", *argv],
+            env=dict(self.environ, **environ), cwd=self.folder, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, check=False)
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def strip(self, *programs: str) -> Dict[str, str]:
+        """Make the folder that stands for all folders of programs; return the environment."""
+        bare = self.path("bare")
+        os.mkdir(bare)
+        interpreter = os.path.realpath(sys.executable)
+        shutil.copy2(interpreter, bare)
+        for program in programs:
+            shutil.copy2(str(shutil.which(program)), bare)
+        self.interpreter = interpreter
+        return {"BARE": bare}
+
+    def argv_here(self, *arguments: str) -> List[str]:
+        return [self.interpreter, Product.build(), "--offline", *arguments]
+
+    def test_it_needs_no_program_at_all_on_the_host(self) -> None:
+        log = self.write("large.log", b"an error here\nall is well\n" * 500000)
+        rules = self.rules(["/bin/%s --version" % name for name in MISSING],
+                           ["/etc/passwd", log], pattern=["error", "root"])
+        environ = self.strip()
+        done = self.run_in_namespace(STRIP, self.argv_here(
+            "--from-file", rules, "--output-dir", self.path("collected")), **environ)
+        self.assertEqual((done.status, done.err), (0, b""), done.text)
+        self.assertIn("%d not installed" % len(MISSING), done.text)
+        name, = os.listdir(self.path("collected"))
+        members = read_archive(self.path("collected", name))
+        self.assertIn(b"root:", members["etc/passwd"])
+        self.assertEqual(members[log.lstrip("/")], b"an error here\n" * 500000)
+        self.assertEqual([name for name in members if name.startswith("insights_commands/")],
+                         ["insights_commands/insights-mini_--version"])
+
+    def test_the_bundled_catalogue_runs_where_there_is_only_a_shell(self) -> None:
+        environ = self.strip("sh")
+        done = self.run_in_namespace(STRIP, self.argv_here(
+            "--output-dir", self.path("collected")), **environ)
+        self.assertEqual((done.status, done.err), (0, b""), done.text)
+        name, = os.listdir(self.path("collected"))
+        members = read_archive(self.path("collected", name))
+        for wanted in ("etc/os-release", "proc/meminfo", "insights_commands/hostname_-f",
+                       "branch_info", "version_info"):
+            self.assertIn(wanted, members)
+        self.assertNotIn("insights_commands/uname_-a", members)
+
+    def test_the_stripped_host_really_lacks_the_programs(self) -> None:
+        environ = self.strip("sh")
+        done = self.run_in_namespace(STRIP, [
+            "/bin/sh", "-c", "for name in %s; do command -v $name; done" % " ".join(MISSING)],
+            **dict(environ, PATH="/usr/sbin:/usr/bin:/sbin:/bin"))
+        self.assertEqual((done.status, done.out), (127, b""), done.text)
+
+    def test_it_makes_the_folders_it_needs_on_a_host_without_any(self) -> None:
+        """Nothing below /var but /var/tmp, no /etc/insights-client, no /proc."""
+        script = r"""
+            mount -t tmpfs none /var
+            mkdir /var/tmp
+            mount -t tmpfs none /proc
+        """
+        for name in ("INSIGHTS_STATE_DIR", "INSIGHTS_LOG_DIR", "TMPDIR", "HOME"):
+            del self.environ[name]
+        self.environ["INSIGHTS_CONF_DIR"] = self.path("no", "such", "folder")
+        run = '"$@" >&2; cat /var/tmp/insights-*/insights-*.tar.gz; ls -d /var/*/insights* >&2'
+        done = self.run_in_namespace(script, ["sh", "-ec", run, "sh", *self.argv(
+            "--offline", "--from-file", self.rules(["/bin/echo x"], ["/etc/os-release"]))])
+        self.assertEqual(done.status, 0, done.text)
+        members = read_archive_bytes(done.out)
+        self.assertEqual(members["insights_commands/echo_x"], b"x\n")
+        self.assertIn("etc/os-release", members)
+        self.assertIn(b"/var/log/insights-client\n", done.err)
+        self.assertNotIn(b"WARNING", done.err)
+        self.assertFalse(os.path.exists(self.path("no")))
+
+
+class LackingPython(HostCase):
+    def run_lacking(self, modules: Sequence[str], *arguments: str) -> Done:
+        done = subprocess.run(
+            [sys.executable, "-c", LACKING, ",".join(modules), Product.build(), "--offline",
+             "--from-file", self.rules(["/bin/echo x"]), *arguments],
+            env=self.environ, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, timeout=60, check=False)
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def test_offline_runs_on_a_python_without_ssl_and_sockets(self) -> None:
+        done = self.run_lacking(NETWORK, "--output-file", self.path("out", "a.tar.gz"))
+        self.assertEqual((done.status, done.err), (0, b""), done.text)
+        self.assertIn("insights_commands/echo_x", read_archive(self.path("out", "a.tar.gz")))
+
+    def test_without_zlib_the_archive_is_a_plain_tar_and_a_warning_says_so(self) -> None:
+        done = self.run_lacking(NETWORK + COMPRESSION, "--output-dir", self.path("out"))
+        self.assertEqual(done.status, 0, done.text)
+        self.assertEqual(done.err.count(b"\n"), 1, done.text)
+        self.assertIn(b"WARNING: ", done.err)
+        self.assertIn(b".tar", done.err)
+        name, = os.listdir(self.path("out"))
+        self.assertTrue(name.endswith(".tar"), name)
+        with open(self.path("out", name), "rb") as file:
+            self.assertEqual(file.read()[257:262], b"ustar")
+        self.assertIn("insights_commands/echo_x", read_archive(self.path("out", name)))
+
+    def test_a_compressor_that_was_asked_for_and_is_missing_is_named(self) -> None:
+        for kind in ("bz2", "xz"):
+            with self.subTest(kind):
+                done = self.run_lacking(COMPRESSION, "--compressor", kind,
+                                        "--output-dir", self.path("out"))
+                self.assertEqual((done.status, done.err.count(b"\n")), (1, 1), done.text)
+                self.assertIn(kind.encode(), done.err)
+                self.assertEqual(self.leftovers(), [])

@@ -1,0 +1,260 @@
+"""Opening files of the host: what is never opened, never waited for, and where reading ends."""
+import json
+import os
+import random
+import socket
+from typing import Callable, List
+
+from insights_mini import hostfiles
+from insights_mini.hostfiles import BLOCK, Unreadable
+from tests.support import Scratch
+
+MIB = 1024 * 1024
+NOBODY = 65534
+
+
+def read_newest(path: bytes, most: int) -> bytes:
+    """Return what a window of this size shows of a file."""
+    descriptor = hostfiles.open_regular(path)
+    try:
+        start, length = hostfiles.find_window(descriptor, most)
+        return b"".join(hostfiles.read_window(descriptor, start, length))
+    finally:
+        os.close(descriptor)
+
+
+def as_nobody(work: Callable[[], str]) -> str:
+    """Do the work as an unprivileged user in a forked child; return what it returns or raises."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        result = ""
+        try:
+            os.setgroups([])
+            os.setresgid(NOBODY, NOBODY, NOBODY)
+            os.setresuid(NOBODY, NOBODY, NOBODY)
+            result = work()
+        except BaseException as error:  # noqa: BLE001 - nothing may escape into the tests above
+            result = "%s: %s" % (type(error).__name__, error)
+        finally:
+            os.write(writer, json.dumps(result).encode("ascii"))
+            os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        content = pipe.read()
+    os.waitpid(child, 0)
+    return str(json.loads(content.decode("ascii")))
+
+
+class HostFilesCase(Scratch):
+    def make(self, name: str, content: bytes) -> bytes:
+        return os.fsencode(self.write(name, content))
+
+    def name(self, *parts: str) -> bytes:
+        return os.fsencode(self.path(*parts))
+
+
+class Refused(HostFilesCase):
+    def refuse(self, path: bytes, why: str, absent: bool) -> None:
+        before = os.listdir("/proc/self/fd")
+        with self.assertRaises(Unreadable) as caught:
+            os.close(hostfiles.open_regular(path))
+        self.assertIn(why, caught.exception.why)
+        self.assertEqual(caught.exception.absent, absent)
+        self.assertEqual(len(os.listdir("/proc/self/fd")), len(before))
+
+    def test_what_is_no_regular_file_is_refused_and_named(self) -> None:
+        os.mkfifo(self.path("fifo"))
+        os.symlink("fifo", self.path("to-fifo"))
+        os.symlink("/dev/zero", self.path("to-device"))
+        os.symlink("loop", self.path("loop"))
+        listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listener.close)
+        listener.bind(self.path("socket"))
+        for name, why in (("fifo", "a FIFO"), ("to-fifo", "a FIFO"), ("socket", "a socket"),
+                          ("to-device", "a device"), ("loop", "symbolic links"),
+                          (".", "a directory")):
+            with self.subTest(name):
+                self.refuse(self.name(name), why, absent=False)
+        for device in (b"/dev/zero", b"/dev/full", b"/dev/null", b"/dev/tty"):
+            with self.subTest(str(device)):
+                self.refuse(device, "a device", absent=False)
+
+    def test_what_is_missing_is_told_apart(self) -> None:
+        self.make("file", b"x")
+        os.symlink("nowhere", self.path("dangling"))
+        for name, why in (("missing", "No such file"), ("dangling", "No such file"),
+                          ("file/below", "Not a directory")):
+            with self.subTest(name):
+                self.refuse(self.name(name), why, absent=True)
+
+    def test_names_that_no_file_can_have_are_refused(self) -> None:
+        self.refuse(self.name("x" * 256), "name too long", absent=False)
+        with self.assertRaises(Unreadable):
+            hostfiles.open_regular(self.name("zero\0byte"))
+
+    def test_a_file_that_this_user_may_not_read_is_refused(self) -> None:
+        if os.geteuid() != 0:
+            self.skipTest("only root can become somebody else")
+        os.chmod(self.folder, 0o755)
+        path = self.make("private", b"x")
+        self.assertEqual(as_nobody(lambda: str(hostfiles.open_regular(path))),
+                         "Unreadable: Permission denied")
+
+    def test_a_file_that_cannot_be_read_although_it_opens_is_refused(self) -> None:
+        with self.assertRaises(Unreadable):
+            hostfiles.read_small(b"/proc/self/mem", 100)
+
+
+class Opened(HostFilesCase):
+    def test_links_to_files_are_followed(self) -> None:
+        self.make("real/file", b"content")
+        os.symlink("real", self.path("folder"))
+        os.symlink("folder/file", self.path("link"))
+        self.assertEqual(hostfiles.read_small(self.name("link"), 100), b"content")
+
+    def test_names_that_are_not_utf_8_are_opened(self) -> None:
+        path = self.name("") + b"\xff\nname"
+        with open(path, "wb") as file:
+            file.write(b"content")
+        self.assertEqual(hostfiles.read_small(path, 100), b"content")
+
+    def test_the_file_of_another_user_is_read_where_its_mode_allows(self) -> None:
+        if os.geteuid() != 0:
+            self.skipTest("only root can become somebody else")
+        os.chmod(self.folder, 0o755)
+        path = os.fsencode(self.write("public", "content", mode=0o644))
+        self.assertEqual(as_nobody(lambda: hostfiles.read_small(path, 100).decode()), "content")
+
+    def test_reading_does_not_change_the_time_of_last_access(self) -> None:
+        """FAULTS 54."""
+        path = self.make("file", b"content")
+        os.utime(path, (1000, 2000))
+        hostfiles.read_small(path, 100)
+        self.assertEqual(os.stat(path).st_atime, 1000)
+
+
+class Windows(HostFilesCase):
+    def test_a_file_within_the_limit_is_read_whole(self) -> None:
+        for content in (b"", b"\n", b"one", b"one\ntwo\n", b"\xff\x00\n"):
+            path = self.make("file", content)
+            for most in (len(content), len(content) + 1, MIB):
+                if most:
+                    self.assertEqual(read_newest(path, most), content)
+
+    def test_a_window_begins_at_a_line(self) -> None:
+        path = self.make("file", b"one\ntwo\nthree\n")
+        for most, expected in ((6, b"three\n"), (7, b"three\n"), (9, b"three\n"),
+                               (10, b"two\nthree\n"), (13, b"two\nthree\n"),
+                               (14, b"one\ntwo\nthree\n")):
+            with self.subTest(str(most)):
+                self.assertEqual(read_newest(path, most), expected)
+
+    def test_a_line_longer_than_the_window_is_left_out(self) -> None:
+        """What stood at its beginning may have told that the rest is a secret."""
+        path = self.make("file", b"first\n" + b"x" * (2 * BLOCK) + b"end")
+        self.assertEqual(read_newest(path, BLOCK + 9), b"")
+        path = self.make("other", b"first\n" + b"x" * (2 * BLOCK) + b"end\nnext\n")
+        self.assertEqual(read_newest(path, BLOCK + 9), b"next\n")
+
+    def test_any_window_is_what_a_plain_reading_gives(self) -> None:
+        """Seeded; the plain reading has the whole file in memory."""
+        chance = random.Random(20)
+        for number in range(300):
+            content = b"".join(b"a" * chance.randrange(6) + b"\n" for _ in range(30)) + b"end"
+            most = chance.randrange(12, 150)
+            path = self.make("file", content)
+            lines = content.splitlines(True)
+            while sum(map(len, lines)) > most:
+                del lines[0]
+            with self.subTest(str(number)):
+                self.assertEqual(read_newest(path, most), b"".join(lines))
+
+    def test_the_newest_end_is_shown_whatever_the_size(self) -> None:
+        """A size of one page is also what files of /sys give, whose real size is another."""
+        for size in (4095, 4096, 4097, 8192):
+            with self.subTest(str(size)):
+                content = b"old\n" + b"x" * (size - 9) + b"\nnew\n"
+                self.assertEqual(read_newest(self.make("file", content), 100), b"new\n")
+
+    def test_of_a_sparse_and_huge_file_only_the_window_is_read(self) -> None:
+        """FAULTS 45."""
+        path = self.make("file", b"old\n")
+        size = 1 << 36
+        try:
+            os.truncate(path, size)
+        except OSError as error:
+            self.skipTest("this file system has no sparse files: %s" % error)
+        with open(path, "r+b") as file:
+            file.seek(size - 8)
+            file.write(b"\nnewest\n")
+        content = read_newest(path, MIB)
+        self.assertEqual(content, b"newest\n")
+
+    def test_reading_a_growing_file_ends_where_it_ended_at_the_start(self) -> None:
+        for first in (b"one\n", b"x" * 300 + b"\n"):
+            path = self.make("log", first)
+            with open(path, "ab", buffering=0) as writer:
+                descriptor = hostfiles.open_regular(path)
+                start, length = hostfiles.find_window(descriptor, MIB)
+                chunks: List[bytes] = []
+                writer.write(b"more\n")
+                for block in hostfiles.read_window(descriptor, start, length):
+                    writer.write(block)
+                    chunks.append(block)
+                os.close(descriptor)
+            self.assertEqual(b"".join(chunks), first)
+
+    def test_a_file_that_shrinks_meanwhile_ends_where_it_ends(self) -> None:
+        path = self.make("log", b"x" * 1000)
+        descriptor = hostfiles.open_regular(path)
+        self.addCleanup(os.close, descriptor)
+        start, length = hostfiles.find_window(descriptor, MIB)
+        os.truncate(path, 10)
+        self.assertEqual(b"".join(hostfiles.read_window(descriptor, start, length)), b"x" * 10)
+
+    def test_files_of_proc_and_sys_are_read_to_their_end(self) -> None:
+        for path in ("/proc/version", "/proc/self/status", "/proc/self/mountinfo",
+                     "/sys/kernel/uevent_helper", "/sys/kernel/mm/transparent_hugepage/enabled",
+                     "/sys/kernel/profiling"):
+            try:
+                with open(path, "rb") as file:
+                    expected = file.read()
+            except OSError:
+                continue
+            with self.subTest(path):
+                content = read_newest(os.fsencode(path), MIB)
+                self.assertEqual(content.split(b"\nVm")[0], expected.split(b"\nVm")[0])
+        self.assertTrue(read_newest(b"/proc/version", MIB))
+
+    def test_a_file_of_proc_is_read_within_the_limit_too(self) -> None:
+        self.assertEqual(len(read_newest(b"/proc/self/status", 20)), 20)
+
+
+class Small(HostFilesCase):
+    def test_one_byte_over_the_limit_is_refused(self) -> None:
+        path = self.make("file", b"x" * 101)
+        with self.assertRaises(Unreadable) as caught:
+            hostfiles.read_small(path, 100)
+        self.assertIn("larger than 100 bytes", caught.exception.why)
+        self.assertFalse(caught.exception.absent)
+
+    def test_a_huge_file_is_refused_without_being_read(self) -> None:
+        path = self.make("file", b"")
+        os.truncate(path, 1 << 36)
+        with self.assertRaises(Unreadable):
+            hostfiles.read_small(path, MIB)
+
+    def test_a_file_of_the_limits_size_is_read(self) -> None:
+        for size in (0, 99, 100):
+            path = self.make("file", b"x" * size)
+            self.assertEqual(hostfiles.read_small(path, 100), b"x" * size)
+
+    def test_no_descriptor_is_left_open(self) -> None:
+        path = self.make("file", b"x" * 10)
+        before = len(os.listdir("/proc/self/fd"))
+        hostfiles.read_small(path, 100)
+        for limit, name in ((5, path), (5, b"/proc/self/mem"), (5, self.name("missing"))):
+            with self.assertRaises(Unreadable):
+                hostfiles.read_small(name, limit)
+        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
