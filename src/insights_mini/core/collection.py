@@ -55,7 +55,7 @@ def collect_archive(settings: Settings, paths: Paths, environ: Mapping[str, str]
     target = output.choose_target(settings, paths, run.host, time.localtime(), usual)
     compressor = make_compressor(target.compressor)
     if target.compressor == usual == "none":
-        log.warning("this Python has no zlib, so the archive is not compressed")
+        log.warning("this Python has no zlib, so the archive is a plain .tar")
     if output.sweep(paths.temp_dir, target.folder):
         log.debug("an unfinished archive of a killed run was removed")
 
