@@ -35,7 +35,7 @@ CODECS = ("ascii", "latin_1", "unicode_escape", "utf_8_sig")
 
 def late_imports() -> Set[str]:
     """Return every module of the project and of others that the project imports anywhere."""
-    found = {"encodings." + name for name in CODECS} | {"shutil", "textwrap"}
+    found = {"encodings." + name for name in CODECS} | {"locale", "shutil", "textwrap"}
     source = os.path.join(TOP, "src")
     for folder, _, names in os.walk(os.path.join(source, "insights_mini")):
         for name in names:
