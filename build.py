@@ -5,14 +5,18 @@
     build.py --check   compare both with what would be written; exit 1 and name what differs
 
 Entries are stored, sorted, with one time and mode, so that neither zlib's version nor the file
-system shows in the result. Needs Python 3.6 or newer and nothing else.
+system shows in the result. Since they are stored, what only blanks take is saved: code is indented
+with tabs, and JSON has no blanks and no "about". Needs Python 3.6 or newer and nothing else.
 """
 import argparse
 import io
+import json
 import os
 import sys
+import tokenize
 import zipfile
-from typing import Dict, List, Optional
+from collections import OrderedDict
+from typing import Dict, List, Optional, Set
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "src"))
@@ -65,11 +69,39 @@ def list_entries() -> Dict[str, bytes]:
                 path = os.path.join(folder, name)
                 if not kept or name.endswith(kept):
                     start = os.path.join(HERE, "src") if top == "src" else HERE
-                    with open(path, "rb") as file:
-                        entries[os.path.relpath(path, start).replace(os.sep, "/")] = file.read()
+                    entries[os.path.relpath(path, start).replace(os.sep, "/")] = shrink(path)
     entries[TEMPLATE.replace(os.sep, "/")] = make_template().encode("utf-8")
     entries["__main__.py"] = entries["insights_mini/__main__.py"]
     return entries
+
+
+def shrink(path: str) -> bytes:
+    """Return the content of a file as it goes into the .pyz."""
+    with open(path, "rb") as file:
+        content = file.read()
+    if path.endswith(".py"):
+        return indent_with_tabs(content)
+    if path.endswith(".json"):
+        data = json.loads(content.decode("utf-8"), object_pairs_hook=OrderedDict)
+        data.pop("about", None)  # of an area of specs: for those who edit it
+        return json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode("utf-8") + b"\n"
+    return content
+
+
+def indent_with_tabs(source: bytes) -> bytes:
+    """Return the same code with a tab for each four blanks that begin a line, but in strings.
+
+    Less than four are left only where a line goes on within brackets, and mean nothing.
+    """
+    within: Set[int] = set()  # numbers of the lines that begin within a string
+    for token in tokenize.tokenize(io.BytesIO(source).readline):
+        within.update(range(token.start[0] + 1, token.end[0] + 1) if token.type == tokenize.STRING
+                      else ())
+    lines = []
+    for number, line in enumerate(source.splitlines(True), 1):
+        blanks = 0 if number in within else len(line) - len(line.lstrip(b" "))
+        lines.append(b"\t" * (blanks // 4) + line[blanks:])
+    return b"".join(lines)
 
 
 def pack(entries: Dict[str, bytes]) -> bytes:

@@ -1,5 +1,7 @@
 """The build: the same bytes from anywhere, nothing missing, a check that names what is stale."""
+import ast
 import glob
+import json
 import os
 import re
 import shutil
@@ -218,6 +220,24 @@ class Content(Scratch):
                                 for name in names if "__pycache__" not in folder)
         self.assertEqual(set(self.entries), expected)
         self.assertEqual(self.entries["__main__.py"], self.entries["insights_mini/__main__.py"])
+
+    def test_code_and_data_in_it_are_those_of_the_sources_but_for_blanks(self) -> None:
+        build = load_build()
+        entries = build.list_entries()
+        compared = 0
+        for folder, _, names in os.walk(os.path.join(TOP, "src")):
+            for name in names:
+                path = os.path.join(folder, name)
+                entry = entries.get(os.path.relpath(path, os.path.join(TOP, "src")))
+                if entry is not None:
+                    with open(path, "rb") as file:
+                        source = file.read()
+                    self.assertEqual(ast.dump(ast.parse(source)), ast.dump(ast.parse(entry)), path)
+                    compared += 1
+        self.assertGreater(compared, 40)
+        with open(os.path.join(TOP, "conf", "specs", "network.json"), "rb") as file:
+            self.assertEqual(json.loads(file.read().decode("utf-8"))["specs"],
+                             json.loads(entries["conf/specs/network.json"].decode("utf-8"))["specs"])
 
     def test_it_is_smaller_than_promised(self) -> None:
         self.assertLess(len(self.product), 400 * 1000)

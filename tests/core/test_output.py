@@ -240,10 +240,13 @@ class Making(Case):
         self.assertIn("standard output: Broken pipe", str(caught.exception))
 
     def test_a_target_that_is_a_file_or_a_stream_opens_as_that(self) -> None:
-        made = open_output(self.target())
+        made = open_output(self.target(), False)
         self.assertIsInstance(made, FileOutput)
         made.discard()
-        stream = open_output(self.target()._replace(file=False))
+        made = open_output(self.target()._replace(file=False), True)  # it has to be proven first
+        self.assertIsInstance(made, FileOutput)
+        made.discard()
+        stream = open_output(self.target()._replace(file=False), False)
         self.assertIsInstance(stream, StreamOutput)
 
 

@@ -36,7 +36,7 @@ def run_or_fail(argv: List[str], environ: Mapping[str, str], run_phase: RunPhase
         console.line(log.WARNING, warning)
 
     signals = Signals()
-    if settings.version or settings.list_specs:
+    if settings.acts:
         status = run_phases(find_eggs(), run_phase, loaded, environ, signals, log.Log(console))
     else:
         status = run_collection(run_phase, loaded, argv, environ, signals, console)

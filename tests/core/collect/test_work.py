@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Dict, List, Optional, Sequence, Tuple
 from insights_mini import process
 from insights_mini.core.collect import plan, pool, work
 from insights_mini.core.collect.commandline import PATH
-from insights_mini.core.redact.clean import clean
+from insights_mini.core.redact.cleaner import drop_undecodable
+from insights_mini.core.redact.passwords import mask_passwords
 from insights_mini.core.specs import COMMAND, FILE
 from insights_mini.core.spool import MEMORY, Store
 from tests.support import TOP, Scratch
@@ -21,8 +22,10 @@ MIB = 1024 * 1024
 def make_means(folder: str, **changes: Any) -> work.Means:
     """Return what tasks are collected with, without grep unless a change brings it in."""
     means = work.Means(
-        clean=clean, store=Store(os.fsencode(folder)), stop=process.Stop(), environ=ENVIRON,
-        answer=lambda: b"host.example.com\n", cmd_timeout=60.0, deadline=time.monotonic() + 300.0,
+        make_cleaner=lambda: (lambda block: mask_passwords(drop_undecodable(block))[0], {}),
+        forbidden=frozenset(), store=Store(os.fsencode(folder)), stop=process.Stop(),
+        environ=ENVIRON, answer=lambda: b"host.example.com\n", cmd_timeout=60.0,
+        deadline=time.monotonic() + 300.0,
         max_member=64 * MIB, max_read=4096 * MIB, find_grep=lambda: None)
     return means._replace(**changes)
 
