@@ -1,7 +1,7 @@
 """The exclusion files as a whole: what is wrong in one stops the run, and says where."""
 import os
 import socket
-from typing import NamedTuple, Tuple
+from typing import Any, Dict, NamedTuple, Tuple
 
 from insights_mini.core.exclusions.load import LARGEST, Exclusions, Loaded, load_exclusions
 from insights_mini.exits import Failure
@@ -46,7 +46,7 @@ WRONG_FILES = (
     Wrong("a list at the top", "- /a\n", 1, 1, "no mapping"),
     Wrong("a text at the top", "/a\n", 1, 1, "no mapping"),
     Wrong("a tab", "files:\n\t- /a\n", 2, 1, "tab"),
-    Wrong("a key for the second time", "files:\n- /a\nfiles:\n- /b\n", 3, 1, "second time"),
+    Wrong("a key for the second time", "files:\n- /a\nfiles:\n- /b\n", 3, 1, "same key"),
     Wrong("an empty item", "files:\n- ''\n", 1, 1, "empty item"),
     Wrong("an item of blanks", "commands:\n- '  '\n", 1, 1, "empty item"),
     Wrong("a text over lines", "files:\n- |\n  /a\n  /b\n", 1, 1, "more than a line"),
@@ -81,7 +81,7 @@ WRONG_CONTENTS = (
     Wrong("a date as a keyword", "keywords:\n- 2020-01-01\n", 2, 3, ""),
     Wrong("a keyword over lines", "keywords:\n- |\n  a\n  b\n", 1, 1, "more than a line"),
     Wrong("a tab", "patterns:\n\t- a\n", 2, 1, "tab"),
-    Wrong("a key for the second time", "patterns: [a]\npatterns: [b]\n", 2, 1, "second time"),
+    Wrong("a key for the second time", "patterns: [a]\npatterns: [b]\n", 2, 1, "same key"),
 )
 
 WRONG_EXPRESSIONS = (
@@ -103,16 +103,21 @@ WRONG_CLASSIC = (
 
 SECRET = "hunter2"
 TELLING = (  # what must be refused, and must not be repeated in the message
-    (CONTENTS, "keywords:\n- a\nhunter2:\n- b\n"), (CONTENTS, "keywords: hunter2\n"),
-    (CONTENTS, "keywords:\n- a\n hunter2\n"), (CONTENTS, "keywords:\n- 'hunter2\n"),
+    (CONTENTS, "keywords: hunter2\n"), (CONTENTS, "keywords:\n- 'hunter2\n"),
     (CONTENTS, "keywords:\n- &hunter2 b\n"), (CONTENTS, "keywords:\n- *hunter2\n"),
     (CONTENTS, "keywords:\n- hunter2: a\n"), (CONTENTS, "keywords:\n- !hunter2 b\n"),
     (CONTENTS, "patterns:\n  regex:\n  - 'hunter2('\n"),
-    (CONTENTS, "patterns:\n  hunter2:\n  - a\n"), (CONTENTS, "hunter2: 1\nhunter2: 2\n"),
+    (CONTENTS, "patterns:\n  hunter2:\n  - a\n"), (CONTENTS, "keywords:\n- [hunter2]\n"),
     (CONTENTS, "patterns:\n  regex:\n  - '[[:hunter2:]]'\n"), (CONTENTS, "keywords: [hunter2\n"),
     (CONTENTS, "keywords:\n- a\nhunter2\n"), (CONTENTS, "keywords:\n- \"\\hunter2\"\n"),
     (CLASSIC, "[remove]\nkeywords=a\nhunter2\n"), (CLASSIC, "[remove]\nregex=hunter2(\n"),
 )
+
+
+def named(option: str, path: str) -> Settings:
+    """Return settings of which one option names a file."""
+    values: Dict[str, Any] = {option: path}
+    return Settings()._replace(**values)
 
 
 class Loading(Scratch):
@@ -221,12 +226,11 @@ class Loading(Scratch):
         for name, option in EXPLICIT:
             with self.subTest(option):
                 for path in (self.path("gone"), self.path("gone", "deeper")):
-                    message = self.refuse(Settings()._replace(**{option: path}))
+                    message = self.refuse(named(option, path))
                     self.assertIn(path, message)
                     self.assertIn("No such file", message)
                 self.write(name, "not read")
-                self.assertIn("gone", self.refuse(
-                    Settings()._replace(**{option: self.path("gone")})))
+                self.assertIn("gone", self.refuse(named(option, self.path("gone"))))
                 os.unlink(self.path(name))
 
     def test_a_file_that_was_named_is_read_instead_of_the_default(self) -> None:
@@ -234,9 +238,9 @@ class Loading(Scratch):
                 "[remove]\nfiles=/%s\n", "files: [/%s]\n", "keywords: [/%s]\n")):
             with self.subTest(option):
                 self.write(name, text % "default")
-                named = self.write("elsewhere", text % "named")
-                loaded = self.load(Settings()._replace(**{option: named}))
-                self.assertEqual(loaded.sources, (named.encode(),))
+                path = self.write("elsewhere", text % "named")
+                loaded = self.load(named(option, path))
+                self.assertEqual(loaded.sources, (path.encode(),))
                 self.assertIn("/named", str(loaded.exclusions))
                 self.assertNotIn("default", str(loaded.exclusions))
                 os.unlink(self.path(name))
@@ -259,6 +263,8 @@ class Loading(Scratch):
         self.write(FILES, "files: [/a]\n")
         for what in ("wrong", "a FIFO", "No such file"):
             with self.subTest(what):
+                if os.path.lexists(self.path(CLASSIC)):
+                    os.unlink(self.path(CLASSIC))
                 if what == "wrong":
                     self.write(CLASSIC, "nonsense\n")
                 else:
@@ -266,7 +272,6 @@ class Loading(Scratch):
                 loaded = self.load()
                 self.assertEqual(loaded.exclusions, Exclusions(files=("/a",)))
                 self.assertEqual(len(loaded.warnings), 1, loaded.warnings)
-                os.unlink(self.path(CLASSIC))
 
     def test_any_mode_but_0600_is_a_warning_that_names_file_and_mode(self) -> None:
         for name, text in ((CLASSIC, "[remove]\nfiles=/a\n"), (FILES, "files: [/a]\n"),

@@ -132,7 +132,6 @@ COMMANDS_ON_FILES = (
     Case("as the input of a shell", "{0}/secret", "/bin/sh -c 'cat <{0}/secret'"),
     Case("behind an equals sign", "{0}/secret", "/bin/dd if={0}/secret"),
     Case("as the value of an option", "{0}/secret", "/bin/grep --file={0}/secret x"),
-    Case("as a glob of the shell", "{0}/secret", "/bin/sh -c 'cat {0}/secr*'"),
 )
 
 OPEN_COMMANDS = (
@@ -153,15 +152,15 @@ OPEN_COMMANDS = (
 
 
 def give_up(number: int, frame: Optional[FrameType]) -> None:
-    raise TimeoutError("the answer took longer than 30 s")
+    raise TimeoutError("the answer does not come")
 
 
 class Matching(Scratch):
     def setUp(self) -> None:
         super().setUp()
         self.addCleanup(signal.signal, signal.SIGALRM, signal.signal(signal.SIGALRM, give_up))
-        self.addCleanup(signal.alarm, 0)
-        signal.alarm(30)
+        self.addCleanup(signal.setitimer, signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_REAL, 20, 5)
         for name in ("secret", "secrets", "sub/x.conf", "sub/secret", "a b/my file", "it's", "[x]",
                      "a\\b"):
             self.write(name, "content of %s\n" % name)
