@@ -111,11 +111,6 @@ class NotStarted(ProcessCase):
                 self.assertEqual(process.find_program(name, folders), expected)
         self.assertIsNone(process.find_program(b"sh", []))
 
-    def test_an_empty_part_of_path_is_not_the_current_folder(self) -> None:
-        for text, expected in (("", []), (":", []), (":/a::/b:", [b"/a", b"/b"])):
-            self.assertEqual(process.search_path({"PATH": text}), expected)
-        self.assertEqual(process.search_path({}), [])
-
 
 class Output(ProcessCase):
     def test_both_streams_are_drained_however_much_comes_on_standard_error(self) -> None:

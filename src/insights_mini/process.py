@@ -13,7 +13,7 @@ import signal
 import subprocess
 import threading
 import time
-from typing import Callable, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Callable, Iterable, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 CHUNK = 64 * 1024
 TICK = 0.2        # longest wait, in seconds, before limits and the stop sign are looked at
@@ -54,11 +54,6 @@ class Ending(NamedTuple):
     status: Optional[int]
     timed_out: bool = False
     cut: bool = False  # at the output limit, or because the sink wanted no more
-
-
-def search_path(environ: Mapping[str, str]) -> List[bytes]:
-    """Return the folders that PATH names."""
-    return [os.fsencode(folder) for folder in environ.get("PATH", "").split(":") if folder]
 
 
 def find_program(name: bytes, folders: Iterable[bytes]) -> Optional[bytes]:
