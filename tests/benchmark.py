@@ -5,6 +5,7 @@
 Prints one table; never fails on a time. Needs root, a build, and grep and gzip for the references.
 """
 import argparse
+import json
 import os
 import shutil
 import statistics
@@ -21,7 +22,12 @@ TOP = os.path.dirname(HERE)
 sys.path.insert(0, os.path.join(TOP, "src"))
 
 from insights_mini.core.collect import commandline, plan  # noqa: E402
+from insights_mini.core.exclusions.expressions import translate  # noqa: E402
+from insights_mini.core.exclusions.load import Exclusions, Loaded  # noqa: E402
+from insights_mini.core.redaction import make_redaction  # noqa: E402
 from insights_mini.core.specs import parse_rules  # noqa: E402
+from insights_mini.paths import find_paths  # noqa: E402
+from insights_mini.settings import Settings  # noqa: E402
 
 PRODUCT = os.path.join(TOP, "insights-mini.pyz")
 RULES = os.path.join(os.path.dirname(TOP), "shared", "reference", "uploader-2019.json")
@@ -129,7 +135,6 @@ def make_log(path: str, size: int, patterns: List[str]) -> None:
 
 def large_log(bench: Bench, size: int, count: int) -> List[Row]:
     """A log through 60 patterns, with and without grep on the host, against grep and gzip."""
-    import json
     patterns = ["pattern %d of sixty, %s" % (i, chr(97 + i % 26) * (i % 17)) for i in range(60)]
     log = os.path.join(bench.folder, "large.log")
     make_log(log, size, patterns)
@@ -188,6 +193,86 @@ def measure_peak(bench: Bench, rules: str) -> float:
     return int(done.stdout) / 1024
 
 
+WORDS = ["kernel", "service", "started", "unit", "failed", "connection", "session", "opened",
+         "user", "root", "systemd", "network", "link", "device", "error", "reset", "timeout",
+         "port", "request", "completed", "status", "write", "read", "sector", "page", "buffer"]
+# What the owner forbids in the redaction rows: as much as the issue of redaction asks for.
+KEYWORDS = ["%s-%s" % (WORDS[i], WORDS[(i * 7 + 3) % len(WORDS)].upper()) for i in range(20)]
+PATTERNS = ["%s %s refused" % (WORDS[(i * 5) % len(WORDS)], WORDS[i]) for i in range(20)]
+REGEX = ["secret-[[:digit:]]+", "[[:digit:]]{3}-[[:digit:]]{2}-[[:digit:]]{4}",
+         "user=[[:alpha:]]+@corp", "(alpha|beta)gamma", "id [A-F0-9]{8}"]
+
+
+def make_syslog(size: int, host: str) -> bytes:
+    """Return lines of a log, each with the host's name and one in ten with an address."""
+    lines = []
+    for number in range(size // 100):
+        words = " ".join(WORDS[(number * 31 + i * 17) % len(WORDS)] for i in range(10))
+        address = " from 10.%d.%d.%d port %d" % (number % 4, number % 251, number % 254 + 1,
+                                                 1024 + number % 60000) if number % 10 == 0 else ""
+        lines.append("Nov 24 13:%02d:%02d %s %s[%d]: %s%s" % (
+            number // 60 % 60, number % 60, host, WORDS[number % 7], number % 30000, words,
+            address))
+    return ("\n".join(lines) + "\n").encode()
+
+
+def redaction(bench: Bench, size: int) -> List[Row]:
+    """A log with all that an owner can ask for: the cleaner alone, the whole run, the proof."""
+    host = os.uname().nodename
+    block = make_syslog(2000000, host)
+    settings = Settings(obfuscate=True, obfuscate_hostname=True)
+    exclusions = Exclusions(patterns=tuple(p.encode() for p in PATTERNS), regex=tuple(REGEX),
+                            expressions=tuple(map(translate, REGEX)),
+                            keywords=tuple(k.encode() for k in KEYWORDS))
+    made = make_redaction(settings, find_paths(bench.environ), Loaded(exclusions, (), ()), [host])
+    cleaner = made.policy.make_cleaner()
+    seconds = timed(lambda: [cleaner(part) for _ in range(size // len(block))
+                             for part in split_lines(block)])
+    rate = size / seconds / 1e6
+    rows = [("cleaner, %d keywords, %d patterns, %d expressions, obfuscation" % (
+        len(KEYWORDS), len(PATTERNS), len(REGEX)), "%.1f MB/s" % rate, "25 MB/s  promised",
+        "x %.2f" % (rate / 25))]
+    obfuscator = made.policy.obfuscator
+    assert obfuscator is not None
+    final = obfuscator.resolve(cleaner(block))
+    started = time.monotonic()
+    for part in split_lines(final):
+        made.proof.read(b"log", part)
+    proof = time.monotonic() - started
+    made.guard.end()
+    log, rules = os.path.join(bench.folder, "sys.log"), os.path.join(bench.folder, "sys.json")
+    with open(log, "wb") as file:
+        for _ in range(size // len(block)):
+            file.write(block)
+    with open(rules, "w") as text:
+        json.dump({"version": "1", "files": [{"file": log, "symbolic_name": "sys",
+                                              "pattern": []}]}, text)
+    os.makedirs(bench.folder + "/etc", exist_ok=True)
+    with open(bench.folder + "/etc/file-content-redaction.yaml", "w") as text:
+        json.dump({"patterns": {"regex": REGEX}, "keywords": KEYWORDS}, text)
+    os.chmod(bench.folder + "/etc/file-content-redaction.yaml", 0o600)
+    bench.environ.update(INSIGHTS_OBFUSCATE="yes", INSIGHTS_OBFUSCATE_HOSTNAME="yes")
+    run = bench.collect(rules, "--max-member", "1G")
+    share = proof * (size / len(final)) / run
+    peak = measure_peak(bench, rules)
+    os.unlink(log)
+    return [*rows, ("whole run on %d MB of it" % (size // 1000000), "%.1f s" % run,
+                    "%.1f MB/s" % (size / run / 1e6), ""),
+            ("share of the proof in that", "%.0f %%" % (share * 100), "25 %  promised",
+             "x %.2f" % (share / 0.25)),
+            ("peak memory on it", "%.0f MB" % peak, "64 MB", "x %.2f" % (peak / 64))]
+
+
+def split_lines(block: bytes) -> List[bytes]:
+    """Return a block in parts of whole lines, as a run reads it."""
+    parts, start = [], 0
+    while start < len(block):
+        end = block.rfind(b"\n", start, start + 262144) + 1
+        parts.append(block[start:end])
+        start = end
+    return parts
+
+
 def main(argv: List[str]) -> int:
     parser = argparse.ArgumentParser(description="Measure speed and size, as ratios.")
     parser.add_argument("--rules", default=RULES, help="a real rules file")
@@ -201,6 +286,7 @@ def main(argv: List[str]) -> int:
             rows.append(whole_run(bench, options.rules, count))
         rows.append(start_up(bench, count))
         rows += large_log(bench, size, count)
+        rows += redaction(bench, size * 2 // 5)
     kilobytes = os.path.getsize(PRODUCT) / 1000
     rows.append(("size of the .pyz", "%.0f kB" % kilobytes, "400 kB", "x %.2f" % (kilobytes / 400)))
     print("Python %s, %d processors" % (sys.version.split()[0], os.cpu_count() or 0))

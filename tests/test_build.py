@@ -1,5 +1,7 @@
 """The build: the same bytes from anywhere, nothing missing, a check that names what is stale."""
+import ast
 import glob
+import json
 import os
 import re
 import shutil
@@ -34,6 +36,17 @@ def find_interpreters() -> List[Tuple[str, str]]:
         if "python" + said in NAMES:
             found.setdefault(said, candidate)
     return sorted(found.items(), key=lambda item: int(item[0].split(".")[1]))
+
+
+def read_code(source: bytes) -> List[Tuple[str, int]]:
+    """Return each statement and expression with its line, but for docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(
+                node, False) is not None:
+            del node.body[0]
+    return [(ast.dump(node), node.lineno) for node in ast.walk(tree)
+            if isinstance(node, (ast.stmt, ast.expr))]
 
 
 class BuildCase(Scratch):
@@ -218,6 +231,40 @@ class Content(Scratch):
                                 for name in names if "__pycache__" not in folder)
         self.assertEqual(set(self.entries), expected)
         self.assertEqual(self.entries["__main__.py"], self.entries["insights_mini/__main__.py"])
+
+    def test_code_in_it_is_that_of_the_sources_line_by_line_but_for_what_only_people_read(
+            self) -> None:
+        compared = stripped = 0
+        for folder, _, names in os.walk(os.path.join(TOP, "src")):
+            for name in names:
+                path = os.path.join(folder, name)
+                shown = os.path.relpath(path, os.path.join(TOP, "src"))
+                entry = self.entries.get(shown)
+                if entry is not None:
+                    with open(path, "rb") as file:
+                        source = file.read()
+                    self.assertEqual(read_code(source), read_code(entry), path)
+                    if not shown.startswith("insights_mini/core/"):
+                        self.assertEqual(source, entry, shown)
+                    compared += 1
+                    stripped += entry != source
+        self.assertGreater(compared - stripped, 15)
+        self.assertGreater(stripped, 30)
+
+    def test_strings_that_are_no_docstrings_stay_as_they_are(self) -> None:
+        source = (b'"""Docs."""\nX = """a\n    # b\n      c"""  # gone\n\n\n'
+                  b'def f(a=(\n        "x",\n        # gone\n'
+                  b'        "y")):\n    """Docs,\n    long."""\n    # gone\n'
+                  b'    return ("a  # b"\n            "c")\n')
+        self.assertEqual(load_build().strip_words(source), (
+            b'""\nX = """a\n    # b\n      c"""\n\n\ndef f(a=(\n\t\t"x",\n\n\t\t"y")):\n\t""\n\n\n'
+            b'\treturn ("a  # b"\n\t\t\t"c")\n'))
+
+    def test_data_in_it_is_that_of_the_sources(self) -> None:
+        with open(os.path.join(TOP, "conf", "specs", "network.json"), "rb") as file:
+            specs = json.loads(file.read().decode("utf-8"))["specs"]
+        packed = self.entries["conf/specs/network.json"].decode("utf-8")
+        self.assertEqual(json.loads(packed)["specs"], specs)
 
     def test_it_is_smaller_than_promised(self) -> None:
         self.assertLess(len(self.product), 400 * 1000)

@@ -193,28 +193,3 @@ class WrongInput(HostCase):
     def test_a_known_option_in_the_older_section_is_read(self) -> None:
         self.write("etc/insights-client.conf", "[redhat-access-insights]\ndisplay_name=older\n")
         self.assertEqual(self.collect(self.path("rules.json"))["display_name"], b"older")
-
-    def test_an_exclusion_file_stops_the_run_before_collecting(self) -> None:
-        rules = self.rules(commands=["/usr/bin/touch %s" % self.path("out", "collected")])
-        for name in ("remove.conf", "file-redaction.yaml", "file-content-redaction.yaml"):
-            for content in (b"", b"[remove]\nfiles=/etc/hostname\n"):
-                with self.subTest(name=name, content=content):
-                    path = self.write("etc/" + name, content)
-                    done = self.run_product("--offline", "--from-file", rules)
-                    self.assert_refused(done, 1, (path, "nothing was collected"))
-                    os.unlink(path)
-        with self.subTest("a dangling link"):
-            os.symlink("/nonexistent", self.path("etc", "remove.conf"))
-            done = self.run_product("--offline", "--from-file", rules)
-            self.assert_refused(done, 1, ("remove.conf", "nothing was collected"))
-
-    def test_an_option_that_asks_for_redaction_stops_the_run_before_collecting(self) -> None:
-        rules = self.rules(commands=["/usr/bin/touch %s" % self.path("out", "collected")])
-        for line in ("obfuscate=True", "remove_file=/etc/other.conf", "obfuscation_list=ipv4"):
-            with self.subTest(line):
-                self.write("etc/insights-client.conf", "[insights-client]\n%s\n" % line)
-                done = self.run_product("--offline", "--from-file", rules)
-                self.assertEqual((done.status, done.out), (1, b""), done.text)
-                self.assertIn("nothing was collected", done.err.decode())
-                self.assertIn("'%s'" % line.partition("=")[0], done.err.decode().splitlines()[-1])
-                self.assertEqual(self.leftovers(), [])

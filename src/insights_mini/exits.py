@@ -41,3 +41,11 @@ class Stopped(Exception):
 def reason(error: OSError) -> str:
     """Return the system's word for an error, without the path that messages name elsewhere."""
     return error.strerror or type(error).__name__
+
+
+class Uncleaned(Exception):
+    """A content could not be cleaned. It is left out of the archive, whatever the cause."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why

@@ -7,7 +7,7 @@ characters escaped. A console or log that cannot be written never costs the run.
 import os
 import stat
 import time
-from typing import Optional
+from typing import Callable, Optional
 
 from insights_mini.exits import reason
 from insights_mini.paths import Paths, make_private_folder
@@ -48,9 +48,13 @@ class Console:
 
 
 class Log:
-    """Console and log file together; `file` is a descriptor, or None without a log file."""
+    """Console and log file together; `file` is a descriptor, or None without a log file.
+
+    Every text goes through `clean` first: what the owner hides must not show in a message either.
+    """
 
     def __init__(self, console: Console, file: Optional[int] = None, level: int = DEBUG) -> None:
+        self.clean: Callable[[str], str] = str
         self.console = console
         self.file = file
         self.level = level
@@ -67,12 +71,21 @@ class Log:
     def error(self, text: str) -> None:
         self.say(ERROR, text)
 
+    def status(self, text: str) -> None:
+        """Show the progress line, or take it away with an empty text."""
+        if self.console.live:
+            self.console.status(self.clean(text) if text else "")
+
     def say(self, level: int, text: str) -> None:
+        text = self.clean(text)
         self.console.line(level, text)
-        self.note(level, text)
+        self.write(level, text)
 
     def note(self, level: int, text: str) -> None:
         """Write to the log file only."""
+        self.write(level, self.clean(text))
+
+    def write(self, level: int, text: str) -> None:
         if self.file is None or level < self.level:
             return
         now = time.time()

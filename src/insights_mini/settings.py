@@ -36,6 +36,16 @@ class Settings(NamedTuple):
     max_size: int = 1024 * MIB
     max_member: int = 64 * MIB
     max_read: int = 4096 * MIB
+    remove_file: str = ""
+    redaction_file: str = ""
+    content_redaction_file: str = ""
+    tags_file: str = ""
+    redact_secrets: bool = True
+    obfuscate: bool = False
+    obfuscate_hostname: bool = False
+    obfuscation_list: Tuple[str, ...] = ()
+    obfuscation_key: str = "run"
+    redaction_report: str = ""
     quiet: bool = False
     silent: bool = False
     verbose: bool = False
@@ -45,6 +55,13 @@ class Settings(NamedTuple):
     conf: str = ""
     version: bool = False
     list_specs: bool = False
+    validate: bool = False
+    dry_run: bool = False
+
+    @property
+    def acts(self) -> bool:
+        """Whether something is done instead of collecting; then nothing is written."""
+        return self.version or self.list_specs or self.validate or self.dry_run
 
 
 class Option(NamedTuple):
@@ -71,6 +88,10 @@ GROUPS = (
         Option("version", "print the versions of client and core", ("--version",), action=True),
         Option("list_specs", "print what the collection rules name, and what it is for",
                ("--list-specs",), action=True),
+        Option("dry_run", "print what would be collected and what is excluded by which rule; open "
+               "and run nothing", ("--dry-run",), action=True),
+        Option("validate", "check the exclusion and tags files, and print what they mean",
+               ("--validate",), action=True),
     )),
     Group("how to run", (
         Option("conf", "read this configuration file instead of the default one",
@@ -89,6 +110,25 @@ GROUPS = (
                ("--run-these",), "NAME[,NAME...]", "names"),
         Option("display_name", "the name under which this host is shown", ("--display-name",),
                "NAME", "text"),
+    )),
+    Group("what leaves the host", (
+        Option("remove_file", "the exclusions in classic form instead of remove.conf",
+               kind="text"),
+        Option("redaction_file", "the exclusions of files, commands and components instead of "
+               "file-redaction.yaml", kind="text"),
+        Option("content_redaction_file", "the patterns and keywords instead of "
+               "file-content-redaction.yaml", kind="text"),
+        Option("tags_file", "the tags of this host instead of tags.yaml", kind="text"),
+        Option("redact_secrets", "mask keys, tokens and other secrets, not only passwords"),
+        Option("obfuscate", "replace IPv4, IPv6 and hardware addresses"),
+        Option("obfuscate_hostname", "replace host and domain names too; needs obfuscate"),
+        Option("obfuscation_list", "what to replace instead of these two: any of ipv4, ipv6, "
+               "hostname and mac, separated by commas", kind="names",
+               choices=("ipv4", "ipv6", "hostname", "mac")),
+        Option("obfuscation_key", "run: other replacements each time; keep: the same each time, "
+               "from a key in the state folder", kind="choice", choices=("run", "keep")),
+        Option("redaction_report", "write the report of what was redacted to this file",
+               ("--redaction-report",), "FILE", "text"),
     )),
     Group("the archive", (
         Option("output_dir", "put it into this folder, do not upload it", ("--output-dir",),
@@ -152,7 +192,10 @@ def parse_value(option: Option, text: str) -> Value:
                 return choice
         raise ValueError("one of " + ", ".join(option.choices))
     if option.kind == "names":
-        return tuple(name.strip() for name in text.split(",") if name.strip())
+        names = tuple(name.strip() for name in text.split(",") if name.strip())
+        if option.choices and not set(names) <= set(option.choices):
+            raise ValueError("any of " + ", ".join(option.choices))
+        return names
     if option.kind == "seconds":
         return parse_seconds(text)
     if option.kind == "size":
@@ -190,8 +233,11 @@ def find_conflicts(settings: Settings) -> List[str]:
         ("to_stdout", "output_file"),
         ("from_file", "from_stdin"),
     )
-    return ["%s and %s exclude each other" % (flag(one), flag(other)) for one, other in pairs
-            if getattr(settings, one) and getattr(settings, other)]
+    conflicts = ["%s and %s exclude each other" % (flag(one), flag(other)) for one, other in pairs
+                 if getattr(settings, one) and getattr(settings, other)]
+    if settings.obfuscate_hostname and not (settings.obfuscate or settings.obfuscation_list):
+        conflicts.append("obfuscate_hostname needs obfuscate")
+    return conflicts
 
 
 def flag(name: str) -> str:

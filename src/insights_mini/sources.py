@@ -1,6 +1,6 @@
 """Reads the settings from command line, environment and configuration file, in that precedence.
 
-Nothing here prints: warnings and names that no row of the table knows come back with the result.
+Nothing here prints: warnings come back with the result.
 No message holds a value of an unknown name or a line of the file, for either may be a password.
 """
 import argparse
@@ -29,13 +29,9 @@ examples:
   insights-mini.pyz --list-specs               what would be collected
 """
 
-Unknown = Tuple[str, str, str]  # name in lower case, its value, where it was set
-
-
 class Loaded(NamedTuple):
     settings: Settings
     warnings: Tuple[str, ...]
-    unknown: Tuple[Unknown, ...]
     help: str  # the help text if it was asked for, else empty
 
 
@@ -51,26 +47,24 @@ def load(argv: List[str], environ: Mapping[str, str], paths: Paths) -> Loaded:
     parser = make_parser()
     given = vars(parser.parse_args(argv))
     if given.pop("help"):
-        return Loaded(Settings(), (), (), parser.format_help())
+        return Loaded(Settings(), (), parser.format_help())
     by_flag = {name: value for name, value in given.items() if value is not None}
     by_environment = read_environment(environ)
     by_file = read_file(str(by_flag.get("conf", "")), paths)
 
     values: Dict[str, Value] = {}
-    unknown: List[Unknown] = []
+    warnings: List[str] = []
     for items, origin in (by_file, by_environment):
         for name, text in items.items():
             option = KNOWN.get(name)
             if option is None or option.action:
-                unknown.append((name, text, origin))
+                warnings.append("unknown option '%s' %s is ignored" % (name, origin))
             else:
                 values[name] = parse_or_fail(option, text, origin)
     for name, value in by_flag.items():
         values[name] = value if value is True else parse_or_fail(
             KNOWN[name], str(value), "on the command line")
-    warnings = tuple("unknown option '%s' %s is ignored" % (name, origin)
-                     for name, _, origin in unknown)
-    return Loaded(make_settings(values), warnings, tuple(unknown), "")
+    return Loaded(make_settings(values), tuple(warnings), "")
 
 
 KNOWN = {option.name: option for option in OPTIONS}

@@ -5,14 +5,14 @@ import subprocess
 import sys
 from typing import List
 
-from insights_mini.core.host import choose_name, find_name, parse_hosts
+from insights_mini.core.host import choose_name, find_names, parse_hosts
 from tests.support import TOP, Scratch
 
 CHILD = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from insights_mini.core.host import find_name
-print(find_name(sys.argv[2] == "offline"))
+from insights_mini.core.host import choose_name, find_names
+print(choose_name(find_names(sys.argv[2] == "offline")))
 print("socket" in sys.modules)
 """
 
@@ -28,7 +28,7 @@ class Names(Scratch):
             ("", ["", "x"], "x"),
         ):
             with self.subTest(own=own, others=others):
-                self.assertEqual(choose_name(own, others), name)
+                self.assertEqual(choose_name([own, *others]), name)
 
     def test_the_longest_name_is_chosen_and_the_first_of_equals(self) -> None:
         for own, others, name in (
@@ -37,7 +37,7 @@ class Names(Scratch):
             ("aa", ["bb", "cc"], "aa"),
         ):
             with self.subTest(own=own):
-                self.assertEqual(choose_name(own, others), name)
+                self.assertEqual(choose_name([own, *others]), name)
 
     def test_hosts_names_come_from_the_first_line_with_our_own_name(self) -> None:
         text = ("# web1.comment.example web1\n"
@@ -59,7 +59,7 @@ class Names(Scratch):
     def test_the_name_of_this_very_host_is_found_with_and_without_the_resolver(self) -> None:
         own = os.uname().nodename
         for offline in (True, False):
-            self.assertGreaterEqual(len(find_name(offline)), len(own))
+            self.assertGreaterEqual(len(choose_name(find_names(offline))), len(own))
 
 
 class Namespace(Scratch):

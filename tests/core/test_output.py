@@ -37,7 +37,8 @@ NOW = time.strptime("2026-11-24 13:05:09", "%Y-%m-%d %H:%M:%S")
 class Choice(Scratch):
     def choose(self, host: str = "web1.example.com", **settings: Any) -> Target:
         paths = Paths(b"/none", b"/none", b"/none", b"/var/tmp")
-        return choose_target(imply(Settings(**settings)), paths, host, NOW, "gz")
+        return choose_target(imply(Settings(**settings)), paths, os.fsencode(host), NOW,
+                             "gz")
 
     def test_the_place_name_and_packing_are_what_the_settings_want(self) -> None:
         stamp = b"insights-web1.example.com-20261124130509"
@@ -240,10 +241,13 @@ class Making(Case):
         self.assertIn("standard output: Broken pipe", str(caught.exception))
 
     def test_a_target_that_is_a_file_or_a_stream_opens_as_that(self) -> None:
-        made = open_output(self.target())
+        made = open_output(self.target(), False)
         self.assertIsInstance(made, FileOutput)
         made.discard()
-        stream = open_output(self.target()._replace(file=False))
+        made = open_output(self.target()._replace(file=False), True)  # it has to be proven first
+        self.assertIsInstance(made, FileOutput)
+        made.discard()
+        stream = open_output(self.target()._replace(file=False), False)
         self.assertIsInstance(stream, StreamOutput)
 
 

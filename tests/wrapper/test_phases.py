@@ -29,7 +29,7 @@ class PhasesCase(ChildCase):
 
         What was run is in `self.ran` afterwards, what was printed in `self.out` and `self.err`.
         """
-        loaded = Loaded(self.settings, (), (), "")
+        loaded = Loaded(self.settings, (), "")
         journal = self.path("journal")
         with open(journal, "w"):
             pass

@@ -1,35 +1,31 @@
-"""The conductor of the long road: specs -> collect -> redact -> archive -> where it belongs."""
-import json
+"""The conductor of the long road: exclusions, specs -> collect -> redact -> archive."""
+import os
 import time
-from typing import Dict, List, Mapping, NamedTuple, Optional, Set
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from insights_mini import process
 from insights_mini.core import output, signals
-from insights_mini.core.archive import (
-    COMMANDS,
-    Archive,
-    make_compressor,
-    safe_name,
-    usual_compressor,
-)
+from insights_mini.core.archive import Archive, make_compressor, usual_compressor
 from insights_mini.core.collect import commandline, grep, plan, pool, work
-from insights_mini.core.host import find_name
-from insights_mini.core.redact.clean import clean
+from insights_mini.core.exclusions.load import load_exclusions
+from insights_mini.core.filling import Filling
+from insights_mini.core.host import choose_name, find_names
+from insights_mini.core.redact import HOSTNAME
+from insights_mini.core.redact.cleaner import Cleaner
+from insights_mini.core.redaction import Redaction, find_hit, keep_replacements, make_redaction
+from insights_mini.core.report import Report, choose_path
 from insights_mini.core.rules import load_rules
-from insights_mini.core.specs import FILE, Rules
+from insights_mini.core.specs import Rules
 from insights_mini.core.spool import Store
-from insights_mini.core.summary import OVER_SIZE, Summary
-from insights_mini.log import Log, show
+from insights_mini.core.summary import Summary
+from insights_mini.core.tags import load_tags
+from insights_mini.exits import Failure
+from insights_mini.log import INFO, Log, show
 from insights_mini.paths import Paths
 from insights_mini.settings import Settings
-from insights_mini.version import VERSION
 
 PATIENCE = 30.0  # seconds beyond a command's own time after which its thread is given up
 OUTPUT = 1024 * 1024  # most bytes that a pre-command may print
-RENAMED = "stored under another name"
-BRANCH_INFO = {"remote_branch": -1, "remote_leaf": -1}
-# What the user's exclusions removed. A run that finds exclusions does not get as far as here.
-NOTHING_EXCLUDED = {"commands": 0, "files": 0, "components": 0, "patterns": 0, "keywords": 0}
 
 
 class Run(NamedTuple):
@@ -42,17 +38,16 @@ class Run(NamedTuple):
     deadline: float             # a time.monotonic() value
     stop: process.Stop
     log: Log
+    redaction: Redaction
 
 
 def collect_archive(settings: Settings, paths: Paths, environ: Mapping[str, str],
                     log: Log) -> None:
     """Collect what the rules name into a new archive, and tell what came of it; raise Failure."""
     started = time.monotonic()
-    rules = load_rules(settings, paths, log)
-    run = Run(settings, rules, find_name(settings.offline), command_environment(environ),
-              started + settings.max_time, process.Stop(), log)
+    run = prepare(settings, paths, environ, log, started)
     usual = usual_compressor()
-    target = output.choose_target(settings, paths, run.host, time.localtime(), usual)
+    target = choose_target(run, paths, usual)
     compressor = make_compressor(target.compressor)
     if target.compressor == usual == "none":
         log.warning("this Python has no zlib, so the archive is a plain .tar")
@@ -60,105 +55,130 @@ def collect_archive(settings: Settings, paths: Paths, environ: Mapping[str, str]
         log.debug("an unfinished archive of a killed run was removed")
 
     signals.raise_stopped()
-    made = output.open_output(target)
+    made = output.open_output(target, redacts(run))
     try:
         log.info("Starting to collect Insights data for %s" % run.host)
-        summary = fill_archive(run, made, Archive(made.write, compressor, target.top), paths)
+        report = Report()
+        archive = Archive(made.write, compressor, target.top)
+        summary = fill_archive(run, made, archive, paths, report)
+        prove(run)
         signals.ignore()
+        made.beside = write_report(run, made, report, paths)
         made.finish()
+        if settings.redaction_report:
+            made.beside = b""  # the owner's own place: it stays where the archive goes elsewhere
     except BaseException:  # whatever it was, nothing of the archive is left
         signals.ignore()
         made.discard()
+        run.redaction.guard.end()  # it may be busy for long
         raise
     finally:
-        log.console.status("")
-    tell(run, summary, made, time.monotonic() - started)
+        log.status("")
+    tell(run, summary, made, target, time.monotonic() - started)
     signals.raise_stopped()  # whoever reads the archive from here may take long
     output.pass_on(made, target)
 
 
-def fill_archive(run: Run, made: output.Output, archive: Archive, paths: Paths) -> Summary:
+def prepare(settings: Settings, paths: Paths, environ: Mapping[str, str], log: Log,
+            started: float) -> Run:
+    """Read everything that decides about this run; nothing of the host has been opened yet."""
+    loaded = load_exclusions(settings, paths)
+    for warning in loaded.warnings:
+        log.warning(warning)
+    rules = load_rules(settings, paths, log)
+    own = find_names(settings.offline)
+    redaction = make_redaction(settings, paths, loaded, own)
+    log.clean = redaction.policy.clean_text
+    return Run(settings, rules, choose_name(own), command_environment(environ),
+               started + settings.max_time, process.Stop(), log, redaction)
+
+
+def read_tags(settings: Settings, paths: Paths, log: Log) -> List[Dict[str, str]]:
+    """Return the tags of this host; without them where they cannot be understood, said once."""
+    try:
+        return load_tags(settings, paths)
+    except Failure as failure:
+        log.warning("the archive has no tags: %s" % failure)
+        return []
+
+
+def redacts(run: Run) -> bool:
+    """Tell whether there is something that the proof could find."""
+    exclusions = run.redaction.exclusions
+    return bool(exclusions.keywords or exclusions.patterns or run.redaction.policy.obfuscator)
+
+
+def choose_target(run: Run, paths: Paths, usual: str) -> output.Target:
+    """Return where the archive goes, with a name that shows nothing the owner hides."""
+    policy, proof = run.redaction.policy, run.redaction.proof
+    hides = policy.obfuscator is not None and HOSTNAME in policy.obfuscator.kinds
+    host = b"" if hides else policy.clean_name(os.fsencode(run.host)) or b""
+    target = output.choose_target(run.settings, paths, host, time.localtime(), usual)
+    if run.settings.output_file:  # what the owner calls the file is not for those who open it
+        target = target._replace(top=policy.clean_name(target.top) or b"insights")
+    proof.read(b"its top folder", target.top if run.settings.output_file else host)
+    return target
+
+
+def prove(run: Run) -> None:
+    """Raise Failure when something is in the archive that must not leave the host."""
+    hit = find_hit(run.redaction)
+    if hit is not None:
+        raise Failure("the archive was not kept", hit,
+                      "please report this; until it is mended, exclude that member")
+
+
+def write_report(run: Run, made: output.Output, report: Report, paths: Paths) -> bytes:
+    """Write the owner's report, if there is anything to say and a place for it; raise Failure.
+
+    Returns its path, or nothing.
+    """
+    keep_replacements(run.settings, paths, run.redaction.policy)
+    path = choose_path(run.settings.redaction_report, made.path)
+    if not path or (report.is_empty() and not run.settings.redaction_report):
+        return b""
+    report.write(path, run.redaction.policy)
+    return path
+
+
+def fill_archive(run: Run, made: output.Output, archive: Archive, paths: Paths,
+                 report: Report) -> Summary:
     """Collect everything into the archive and close it; leave no thread and no process behind."""
     summary = Summary(run.rules.specs)
-    planned = plan.make_plan(run.rules, lambda line: run_pre_command(line, run))
+    planned = plan.make_plan(run.rules, lambda line: run_pre_command(line, run),
+                             run.redaction.excluder)
     for skip in planned.skips:
-        summary.miss([skip.spec], skip.outcome, skip.detail,
-                     run.rules.specs[skip.spec].target)
+        label = run.rules.specs[skip.spec].target
+        summary.miss([skip.spec], skip.outcome, skip.detail, label)
+        if skip.outcome == plan.EXCLUDED:
+            report.leave_out(label, skip.detail)
     means = make_means(run, made, paths)
     workers = pool.Pool(planned.tasks, lambda task, beat: work.collect(task, means, beat),
                         run.settings.cmd_timeout + PATIENCE, run.deadline + PATIENCE)
     try:
-        filling = Filling(run, archive, summary)
+        filling = Filling(archive, run.redaction, run.settings, summary, report, means)
         for task, result in workers.run(make_watch(run, len(planned.tasks))):
             filling.add(task, result)
-        filling.finish()
+        filling.finish(read_tags(run.settings, paths, run.log))
     finally:
         run.stop.set()
         workers.leave()
     return summary
 
 
-class Filling:
-    """Puts results into the archive as they come, and the client's own members behind them."""
-
-    def __init__(self, run: Run, archive: Archive, summary: Summary) -> None:
-        self.run = run
-        self.archive = archive
-        self.summary = summary
-        self.names: Set[bytes] = set()
-        self.full = False
-
-    def add(self, task: plan.Task, result: work.Result) -> None:
-        """Store one result, or account for its absence."""
-        for kind, detail in result.notes:
-            self.summary.remark(kind, task.label, detail)
-        if result.spool is None:
-            outcome = OVER_SIZE if self.full else result.outcome
-            self.summary.miss(task.specs, outcome, result.detail, task.label,
-                              outcome in (kind for kind, _ in result.notes))
-            return
-        if self.summary.bytes + result.spool.size > self.run.settings.max_size:
-            self.full = True
-            self.run.stop.set()  # nothing more fits: end what is under way
-        name, changed = safe_name(task.member, task.kind != FILE)
-        if self.full or name in self.names:
-            result.spool.discard()
-            self.summary.miss(task.specs, OVER_SIZE if self.full else plan.NAME_TAKEN, "",
-                              task.label)
-            return
-        if changed:
-            self.summary.remark(RENAMED, task.label, show(name))
-        self.names.add(name)
-        size = result.spool.size
-        self.archive.add(name, size, result.spool.blocks())
-        self.summary.add_member(task.specs, size)
-
-    def finish(self) -> None:
-        """Add the client's own members and close the archive.
-
-        The analysis side tells the archive by its insights_commands, so that is never empty.
-        """
-        if not any(name.startswith(COMMANDS + b"/") for name in self.names):
-            self.put(COMMANDS + b"/insights-mini_--version", VERSION + "\n")
-        self.put(b"branch_info", json.dumps(BRANCH_INFO))
-        self.put(b"version_info", json.dumps({"core_version": VERSION, "client_version": VERSION}))
-        if self.run.settings.display_name:
-            self.put(b"display_name", self.run.settings.display_name)
-        self.put(b"blacklist_report", json.dumps(NOTHING_EXCLUDED))
-        self.archive.close()
-
-    def put(self, name: bytes, text: str) -> None:
-        content = clean(text.encode("utf-8", "surrogateescape"))
-        self.archive.add(name, len(content), [content])
-
-
 def make_means(run: Run, made: output.Output, paths: Paths) -> work.Means:
     settings = run.settings
     return work.Means(
-        clean=clean, store=Store(made.work or paths.temp_dir), stop=run.stop, environ=run.environ,
+        make_cleaner=lambda: with_counts(run.redaction.policy.make_cleaner()),
+        forbidden=run.redaction.excluder.forbidden_inodes(),
+        store=Store(made.work or paths.temp_dir), stop=run.stop, environ=run.environ,
         answer=lambda: run.host.encode("utf-8", "surrogateescape") + b"\n",
         cmd_timeout=settings.cmd_timeout, deadline=run.deadline, max_member=settings.max_member,
         max_read=settings.max_read, find_grep=grep.Finder(run.environ, run.stop))
+
+
+def with_counts(cleaner: Cleaner) -> Tuple[Callable[[bytes], bytes], Mapping[str, int]]:
+    return cleaner, cleaner.counts
 
 
 def command_environment(environ: Mapping[str, str]) -> Dict[str, str]:
@@ -198,17 +218,20 @@ def make_watch(run: Run, total: int) -> pool.Watch:
 
     def watch(task: plan.Task, done: int) -> None:
         parent.check()
-        run.log.console.status("%d/%d  %s  %d s" % (
+        run.log.status("%d/%d  %s  %d s" % (
             done, total, show(task.label), time.monotonic() - started))
 
     return watch
 
 
-def tell(run: Run, summary: Summary, made: output.Output, seconds: float) -> None:
+def tell(run: Run, summary: Summary, made: output.Output, target: output.Target,
+         seconds: float) -> None:
     """Tell what was collected, what was not, and where the archive is."""
     for line in summary.lines(made.size, seconds):
         run.log.info(line)
     for line in summary.details():
         run.log.debug(line)
-    if made.path:
-        run.log.info("Archive saved at %s" % show(made.path))
+    if target.file:  # on the console as it is, for somebody has to fetch it
+        saved = "Archive saved at %s" % show(made.path)
+        run.log.console.line(INFO, saved)
+        run.log.note(INFO, saved)

@@ -1,24 +1,25 @@
 """The name of this host, as the spec `hostname` and the archive's name give it."""
 import os
-from typing import Iterable, List
+from typing import List, Sequence
 
 from insights_mini import hostfiles
 
 HOSTS = b"/etc/hosts"
 
 
-def find_name(offline: bool) -> str:
-    """Return the longest name of this host that is not a localhost (CONTRACT.md section 4).
+def find_names(offline: bool) -> List[str]:
+    """Return the names of this host, what it calls itself first (CONTRACT.md section 4).
 
     Offline the resolver is not asked, since it may ask the network; /etc/hosts is read instead.
     """
     own = os.uname().nodename
-    return choose_name(own, read_hosts(own) if offline else ask_resolver(own))
+    return [own, *(read_hosts(own) if offline else ask_resolver(own))]
 
 
-def choose_name(own: str, others: Iterable[str]) -> str:
-    names = [name for name in [own, *others] if name and not name.startswith("localhost")]
-    return max(names, key=len) if names else own or "localhost"
+def choose_name(names: Sequence[str]) -> str:
+    """Return the longest name that is not a localhost."""
+    wanted = [name for name in names if name and not name.startswith("localhost")]
+    return max(wanted, key=len) if wanted else names[0] or "localhost"
 
 
 def read_hosts(own: str) -> List[str]:

@@ -36,11 +36,12 @@ class Target(NamedTuple):
     stream: bool     # whether it goes to standard output
 
 
-def choose_target(settings: Settings, paths: Paths, host: str, now: time.struct_time,
+def choose_target(settings: Settings, paths: Paths, host: bytes, now: time.struct_time,
                   usual: str) -> Target:
     """Return where the settings want the archive, named as CONTRACT.md sections 1 and 5 say.
 
-    The suffix of --output-file chooses the compressor where --compressor does not, else `usual`.
+    Without a host its name must not be seen, and something random stands in for it. The suffix of
+    --output-file chooses the compressor where --compressor does not, else it is `usual`.
     """
     file, stream = settings.keep_archive or not settings.to_stdout, settings.to_stdout
     compressor = settings.compressor if settings.compressor != "auto" else usual
@@ -54,8 +55,10 @@ def choose_target(settings: Settings, paths: Paths, host: str, now: time.struct_
                 break
         top = top if top.strip(b".") else b"insights"
         return Target(folder, name, top, compressor, False, file, stream)
-    top = b"insights-%s-%s" % (UNFIT.sub(b"_", host.encode("utf-8", "surrogateescape"))[:200],
-                               time.strftime("%Y%m%d%H%M%S", now).encode("ascii"))
+    stamp = time.strftime("%Y%m%d%H%M%S", now).encode("ascii")
+    name = UNFIT.sub(b"_", host)[:200]
+    top = (b"insights-%s-%s" % (name, stamp) if name else
+           b"insights-%s-%s" % (stamp, os.urandom(3).hex().encode("ascii")))
     folder = os.path.abspath(os.fsencode(settings.output_dir)) if settings.output_dir else b""
     return Target(folder or paths.temp_dir, top + SUFFIXES[compressor], top, compressor,
                   not folder, file, stream)
@@ -68,6 +71,7 @@ class FileOutput:
         """Make the folders and open the file; Failure when the place cannot be written, or when
         something has the name already."""
         self.size = 0
+        self.beside = b""  # a file that goes with the archive, also when that is discarded
         self.private = target.private
         self.folder = target.folder
         self.made = not self.private and make_folder(self.folder)
@@ -114,10 +118,11 @@ class FileOutput:
 
     def discard(self) -> None:
         """Leave nothing of it. Safe at any time before finish() has returned, also twice."""
-        try:
-            os.unlink(self.part)
-        except FileNotFoundError:
-            pass
+        for path in filter(None, (self.part, self.beside)):
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                pass
         self.remove_folders()
 
     def remove_folders(self) -> None:
@@ -133,6 +138,7 @@ class StreamOutput:
 
     path = b""
     work = b""
+    beside = b""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
@@ -155,16 +161,20 @@ class StreamOutput:
 Output = Union[FileOutput, StreamOutput]
 
 
-def open_output(target: Target) -> Output:
-    """Return where to write the archive; raise Failure."""
+def open_output(target: Target, proven: bool) -> Output:
+    """Return where to write the archive; raise Failure.
+
+    One that has to be proven clean before it goes out is a file first, in any case.
+    """
     if target.stream and os.isatty(1):
         raise Failure("the archive would go to a terminal", remedy="redirect standard output")
-    return FileOutput(target) if target.file else StreamOutput(1)
+    return FileOutput(target) if target.file or proven else StreamOutput(1)
 
 
 def pass_on(made: Output, target: Target) -> None:
-    """Copy a finished file to standard output where it is wanted in both places; raise Failure."""
-    if not (target.stream and target.file):
+    """Copy a finished file to standard output where it is wanted there, and remove it where it is
+    not wanted as a file; raise Failure."""
+    if not target.stream or not made.path:
         return
     stream = StreamOutput(1)
     try:
@@ -172,8 +182,14 @@ def pass_on(made: Output, target: Target) -> None:
             for block in iter(lambda: file.read(1024 * 1024), b""):
                 stream.write(block)
     except Stopped as stopped:
+        if not target.file:
+            raise
         raise Failure("stopped by %s while writing to standard output" % stopped.name,
                       "the whole archive stays at %s" % show(made.path))
+    finally:
+        if not target.file:
+            os.unlink(made.path)
+            made.discard()
 
 
 def make_folder(folder: bytes) -> bool:

@@ -19,7 +19,6 @@ class Context(NamedTuple):
     """What a phase works with."""
 
     settings: Settings
-    unknown: "tuple[sources.Unknown, ...]"
     paths: Paths
     environ: Mapping[str, str]
     log: Log
@@ -60,10 +59,10 @@ def make_context(loaded: sources.Loaded, environ: Mapping[str, str]) -> Context:
     console.live = (console.level == log.INFO and os.isatty(2) and
                     (environ.get("TERM") or "dumb") != "dumb")
     file = None
-    if not (settings.version or settings.list_specs):
+    if not settings.acts:
         file = log.try_open_file(log.choose_file(settings, paths), False,
                                  log.Console(log.NOTHING))  # the wrapper has warned already
-    return Context(settings, loaded.unknown, paths, environ,
+    return Context(settings, paths, environ,
                    Log(console, file, log.file_level(settings)))
 
 
@@ -74,6 +73,14 @@ def pre_update(context: Context) -> int:
     if context.settings.list_specs:
         from insights_mini.core.listing import list_specs
         return print_result(list_specs(context.settings, context.paths, context.log))
+    if context.settings.validate:
+        from insights_mini.core.validation import validate
+        valid, text = validate(context.settings, context.paths, context.log)
+        print_result(text)
+        return STOP_DONE if valid else STOP_FAILED
+    if context.settings.dry_run:
+        from insights_mini.core.dryrun import describe_run
+        return print_result(describe_run(context.settings, context.paths, context.log))
     if not context.settings.no_upload:
         raise Failure("this version cannot upload yet",
                       remedy="add --offline, --output-dir, --output-file or --to-stdout",
@@ -98,16 +105,13 @@ def update(context: Context) -> int:
 
 
 def post_update(context: Context) -> int:
-    """Stop where collecting is not allowed, before anything is opened or run."""
-    from insights_mini.core.exclusions import refuse_exclusions
-    refuse_exclusions(context.paths, context.unknown)
+    """Nothing to do: this version knows no registration."""
     return OK
 
 
 def collect_and_output(context: Context) -> int:
-    """Collect into an archive and keep it, whatever the phases before have said."""
+    """Collect into an archive and keep it."""
     from insights_mini.core.collection import collect_archive
-    post_update(context)
     collect_archive(context.settings, context.paths, context.environ, context.log)
     return OK
 

@@ -36,7 +36,7 @@ def run_or_fail(argv: List[str], environ: Mapping[str, str], run_phase: RunPhase
         console.line(log.WARNING, warning)
 
     signals = Signals()
-    if settings.version or settings.list_specs:
+    if settings.acts:
         status = run_phases(find_eggs(), run_phase, loaded, environ, signals, log.Log(console))
     else:
         status = run_collection(run_phase, loaded, argv, environ, signals, console)
@@ -50,7 +50,9 @@ def run_collection(run_phase: RunPhase, loaded: sources.Loaded, argv: List[str],
     settings, paths = loaded.settings, find_paths(environ)
     journal = log.Log(console, log.try_open_file(log.choose_file(settings, paths), True, console),
                       log.file_level(settings))
-    journal.debug("insights-mini %s starts: %s" % (VERSION, " ".join(argv)))
+    # Without their values, of which one may be a secret.
+    flags = [word.partition("=")[0] for word in argv if word.startswith("-")]
+    journal.debug("insights-mini %s starts: %s" % (VERSION, " ".join(flags)))
     held = lock.take(paths.lock, journal)
     try:
         return run_phases(find_eggs(), run_phase, loaded, environ, signals, journal)

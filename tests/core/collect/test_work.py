@@ -1,4 +1,7 @@
 """Awkward files and commands, one at a time: what is kept of them, what is said, the end."""
+import bz2
+import gzip
+import lzma
 import os
 import socket
 import subprocess
@@ -9,7 +12,8 @@ from typing import Any, ClassVar, Dict, List, Optional, Sequence, Tuple
 from insights_mini import process
 from insights_mini.core.collect import plan, pool, work
 from insights_mini.core.collect.commandline import PATH
-from insights_mini.core.redact.clean import clean
+from insights_mini.core.redact.cleaner import drop_undecodable
+from insights_mini.core.redact.passwords import mask_passwords
 from insights_mini.core.specs import COMMAND, FILE
 from insights_mini.core.spool import MEMORY, Store
 from tests.support import TOP, Scratch
@@ -21,8 +25,10 @@ MIB = 1024 * 1024
 def make_means(folder: str, **changes: Any) -> work.Means:
     """Return what tasks are collected with, without grep unless a change brings it in."""
     means = work.Means(
-        clean=clean, store=Store(os.fsencode(folder)), stop=process.Stop(), environ=ENVIRON,
-        answer=lambda: b"host.example.com\n", cmd_timeout=60.0, deadline=time.monotonic() + 300.0,
+        make_cleaner=lambda: (lambda block: mask_passwords(drop_undecodable(block))[0], {}),
+        forbidden=frozenset(), store=Store(os.fsencode(folder)), stop=process.Stop(),
+        environ=ENVIRON, answer=lambda: b"host.example.com\n", cmd_timeout=60.0,
+        deadline=time.monotonic() + 300.0,
         max_member=64 * MIB, max_read=4096 * MIB, find_grep=lambda: None)
     return means._replace(**changes)
 
@@ -113,6 +119,29 @@ class Files(Scratch):
             result = self.collect(path, max_read=len(text) - cut)
             self.assertNotIn(b"unter2", content(result) or b"", cut)
             self.assertIn(work.LIMIT, kinds(result))
+
+    def test_what_is_compressed_or_utf_16_is_left_out_and_counted(self) -> None:
+        """FAULTS 2, 23."""
+        text = b"password=hunter2\n" * 3
+        for what, body in (
+            ("gzip", gzip.compress(text)), ("bzip2", bz2.compress(text)),
+            ("xz", lzma.compress(text)), ("zip", b"PK\3\4" + text),
+            ("zstd", b"\x28\xb5\x2f\xfd" + text), ("compress", b"\x1f\x9d" + text),
+            ("lz4", b"\x04\x22\x4d\x18" + text), ("UTF-16", text.decode().encode("utf-16")),
+            ("UTF-32", text.decode().encode("utf-32")),
+        ):
+            for keep in ((), (b"p",)):
+                with self.subTest(what, keep=keep):
+                    path = self.write("file", body)
+                    for result in (self.collect(path, keep),
+                                   self.collect(path, keep, max_read=len(body) - 5),
+                                   work.collect(shell_task("cat " + path, keep),
+                                                make_means(self.folder), nothing)):
+                        self.assertEqual((result.outcome, result.spool), (work.UNCLEANED, None))
+
+    def test_other_bytes_that_are_no_text_are_cleaned_like_any(self) -> None:
+        path = self.write("file", b"\x7fELF\0\0\0\1\0\0 password=hunter2\0\0x\n")
+        self.assertEqual(content(self.collect(path)), b"\x7fELF\0\0\0\1\0\0 password=********\n")
 
     def test_a_growing_file_ends_where_it_ended_when_it_was_opened(self) -> None:
         path = self.write("log", b"line\n" * 200000)

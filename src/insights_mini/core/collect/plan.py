@@ -6,6 +6,8 @@ specs name is collected once, with the lines that any of them keeps.
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from insights_mini.core.collect import commandline, expand
+from insights_mini.core.exclusions.load import Exclusions
+from insights_mini.core.exclusions.match import Excluder, split
 from insights_mini.core.specs import COMMAND, FILE, GLOB, Rules, Spec
 from insights_mini.log import show
 from insights_mini.process import find_program
@@ -16,6 +18,7 @@ ORDER = (FILE, GLOB, COMMAND)
 ABSENT = "absent"
 NOT_INSTALLED = "not installed"
 REFUSED = "refused"
+EXCLUDED = "excluded"
 NAME_TAKEN = "name taken"
 FAILED = "failed"
 
@@ -57,9 +60,13 @@ class NotPlanned(Exception):
         self.detail = detail
 
 
-def make_plan(rules: Rules, run_pre_command: PreCommand) -> Plan:
-    """Expand the specs on this host. Runs only the pre-commands of installed commands."""
-    planner = Planner(rules, run_pre_command)
+def make_plan(rules: Rules, run_pre_command: PreCommand,
+              excluder: Excluder = Excluder(Exclusions())) -> Plan:  # noqa: B008  # it is constant
+    """Expand the specs on this host, without what the owner excludes.
+
+    Runs only the pre-commands of installed commands.
+    """
+    planner = Planner(rules, run_pre_command, excluder)
     for kind in ORDER:
         for place, spec in enumerate(rules.specs):
             if spec.kind == kind:
@@ -68,8 +75,9 @@ def make_plan(rules: Rules, run_pre_command: PreCommand) -> Plan:
 
 
 class Planner:
-    def __init__(self, rules: Rules, run_pre_command: PreCommand) -> None:
+    def __init__(self, rules: Rules, run_pre_command: PreCommand, excluder: Excluder) -> None:
         self.rules = rules
+        self.excluder = excluder
         self.run_pre_command = run_pre_command
         self.outputs: Dict[str, Optional[List[bytes]]] = {}
         self.tasks: Dict[bytes, Task] = {}
@@ -77,6 +85,7 @@ class Planner:
 
     def add(self, place: int, spec: Spec) -> None:
         try:
+            refuse(self.excluder.spec(spec.name, spec.target))
             found = self.expand(place, spec)
         except NotPlanned as error:
             self.skips.append(Skip(place, error.outcome, error.detail))
@@ -90,15 +99,17 @@ class Planner:
         if spec.kind == COMMAND:
             return self.expand_command(place, spec)
         paths = (expand.expand_file if spec.kind == FILE else expand.expand_glob)(spec.target)
-        return [Task(FILE, path, member_of(path), spec.keep, (place,)) for path in paths]
+        return self.allow([(Task(FILE, path, member_of(path), spec.keep, (place,)),
+                            self.excluder.path(path)) for path in paths])
 
     def expand_command(self, place: int, spec: Spec) -> List[Task]:
         line = spec.target.replace(commandline.MOUNT_POINT, b"/")
         pre_line = self.rules.pre_commands.get(spec.pre_command, b"")
-        for text in (line, pre_line):
+        for text, words in ((line, split(line)), (pre_line, [b"sh", b"-c", pre_line])):
             word = commandline.find_forbidden(text)
             if word:
                 raise NotPlanned(REFUSED, "%s is never run" % word.decode("ascii"))
+            refuse(self.excluder.command(text, words) if text else "")
         if spec.name == "hostname":
             return [command_task(ANSWER, line, spec, place)]
         try:
@@ -109,9 +120,23 @@ class Planner:
         if program is None:
             raise NotPlanned(NOT_INSTALLED)
         if not spec.pre_command:
-            return [command_task(COMMAND, line, spec, place, program, words)]
-        return [command_task(COMMAND, line + b" " + argument, spec, place, program,
-                             words + [argument]) for argument in self.arguments(spec.pre_command)]
+            return self.allow_commands([command_task(COMMAND, line, spec, place, program, words)])
+        return self.allow_commands([
+            command_task(COMMAND, line + b" " + argument, spec, place, program, words + [argument])
+            for argument in self.arguments(spec.pre_command)])
+
+    def allow_commands(self, tasks: List[Task]) -> List[Task]:
+        return self.allow([(task, self.excluder.command(task.label, task.argv)) for task in tasks])
+
+    def allow(self, tasks: List[Tuple[Task, str]]) -> List[Task]:
+        """Return the tasks that no entry of the owner forbids, and account for the others."""
+        allowed = [task for task, entry in tasks if not entry]
+        for task, entry in tasks:
+            if entry and allowed:
+                self.skips.append(Skip(task.specs[0], EXCLUDED, entry))
+            elif entry:
+                raise NotPlanned(EXCLUDED, entry)
+        return allowed
 
     def arguments(self, alias: str) -> List[bytes]:
         """Return the output lines of a pre-command, which runs once however many specs use it."""
@@ -134,6 +159,11 @@ class Planner:
             self.tasks[task.member] = known._replace(keep=keep, specs=known.specs + task.specs)
         else:
             self.skips.append(Skip(task.specs[0], NAME_TAKEN, show(task.member)))
+
+
+def refuse(entry: str) -> None:
+    if entry:
+        raise NotPlanned(EXCLUDED, entry)
 
 
 def command_task(kind: str, line: bytes, spec: Spec, place: int, program: bytes = b"",

@@ -5,19 +5,21 @@ spool. Nothing uncleaned is written anywhere.
 """
 import os
 import time
-from typing import Callable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Callable, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from insights_mini import hostfiles, process
+from insights_mini.core.binary import HEAD, find_obstacle
 from insights_mini.core.collect import grep, plan
 from insights_mini.core.collect.keep import Filter, make_filter
 from insights_mini.core.collect.lines import LONGEST, Lines
 from insights_mini.core.specs import FILE
 from insights_mini.core.spool import Spool, Store
-from insights_mini.exits import reason
+from insights_mini.exits import Uncleaned, reason
 from insights_mini.log import human
 
 COLLECTED = "collected"
 EMPTY = "nothing to keep"
+UNCLEANED = "could not be cleaned"
 UNREADABLE = "unreadable"
 OUT_OF_TIME = "run time over"
 STUCK = "stuck"
@@ -36,12 +38,17 @@ class Result(NamedTuple):
     detail: str = ""
     spool: Optional[Spool] = None
     notes: Tuple[Tuple[str, str], ...] = ()
+    counts: Mapping[str, int] = {}  # by rule, what was redacted
 
 
 class Means(NamedTuple):
-    """What the tasks of a run are collected with and within. Times are seconds, sizes bytes."""
+    """What the tasks of a run are collected with and within. Times are seconds, sizes bytes.
 
-    clean: Filter
+    A cleaner is for one member; it comes with the counts that it keeps, and may raise Uncleaned.
+    """
+
+    make_cleaner: Callable[[], Tuple[Filter, Mapping[str, int]]]
+    forbidden: FrozenSet[Tuple[int, int]]  # files, by device and inode, that are never read
     store: Store
     stop: process.Stop
     environ: Mapping[str, str]
@@ -63,14 +70,18 @@ class Intake:
     def __init__(self, means: Means, keep: Filter, newest: bool, filtered: bool = False) -> None:
         self.lines = Lines()
         self.keep = keep
-        self.clean = means.clean
+        self.clean, self.counts = means.make_cleaner()
         self.spool = Spool(means.store, means.max_member)
         self.newest = newest
         self.filtered = filtered
         self.full = False
+        self.begun = False
 
     def add(self, block: bytes) -> bool:
-        """Take a block; False when no more is wanted."""
+        """Take a block; False when no more is wanted. Raises Uncleaned."""
+        if not self.begun:
+            self.begun = True
+            refuse(find_obstacle(block[:HEAD]))
         cut = self.lines.cut
         whole = self.lines.feed(block)
         self.take(whole, self.filtered and cut == self.lines.cut)
@@ -101,22 +112,30 @@ class Intake:
             notes.append((LIMIT, "%d lines were shortened to %s" %
                           (self.lines.cut, human(self.lines.longest))))
         if not self.spool.size:
-            return Result(EMPTY, notes=tuple(notes))
-        return Result(COLLECTED, spool=self.spool, notes=tuple(notes))
+            return Result(EMPTY, notes=tuple(notes), counts=self.counts)
+        return Result(COLLECTED, spool=self.spool, notes=tuple(notes), counts=self.counts)
 
 
 def collect(task: plan.Task, means: Means, beat: Callable[[], None]) -> Result:
     """Collect one task; `beat` is called whenever it made progress."""
     if means.stop.is_set() or time.monotonic() > means.deadline:
         return Result(OUT_OF_TIME)
-    if task.kind == FILE:
-        return collect_file(task, means, beat)
-    if task.kind == plan.ANSWER:
-        intake = Intake(means, make_filter(task.keep), False)
-        intake.add(means.answer())
-        intake.finish()
-        return intake.result([])
-    return collect_command(task, means)
+    try:
+        if task.kind == FILE:
+            return collect_file(task, means, beat)
+        if task.kind == plan.ANSWER:
+            return collect_answer(task, means)
+        return collect_command(task, means)
+    except Uncleaned as error:
+        return Result(UNCLEANED, error.why)
+
+
+def collect_answer(task: plan.Task, means: Means) -> Result:
+    """Take what is known without running the command."""
+    intake = Intake(means, make_filter(task.keep), False)
+    intake.add(means.answer())
+    intake.finish()
+    return intake.result([])
 
 
 def collect_command(task: plan.Task, means: Means) -> Result:
@@ -150,6 +169,9 @@ def collect_file(task: plan.Task, means: Means, beat: Callable[[], None]) -> Res
     except hostfiles.Unreadable as error:
         return Result(plan.ABSENT if error.absent else UNREADABLE, error.why)
     try:
+        status = os.fstat(descriptor)
+        if (status.st_dev, status.st_ino) in means.forbidden:
+            return Result(plan.EXCLUDED)
         return read_file(descriptor, task, means, beat)
     finally:
         os.close(descriptor)
@@ -160,6 +182,7 @@ def read_file(descriptor: int, task: plan.Task, means: Means,
     most = means.max_read if task.keep else min(means.max_read, means.max_member)
     start, length = hostfiles.find_window(descriptor, most)
     reader = Reader(descriptor, start, length, means, beat)
+    reader.refuse_obstacle()
     keep = make_filter(task.keep)
     if task.keep and reader.is_large():
         program = means.find_grep()
@@ -194,6 +217,11 @@ def read_through_grep(program: bytes, task: plan.Task, means: Means, reader: "Re
     return reader.judge(intake)
 
 
+def refuse(obstacle: str) -> None:
+    if obstacle:
+        raise Uncleaned(obstacle)
+
+
 class Reader:
     """Reads a window of a file, and remembers what went wrong with it."""
 
@@ -206,6 +234,14 @@ class Reader:
         self.beat = beat
         self.trouble = ""
         self.taken = 0
+
+    def refuse_obstacle(self) -> None:
+        """Look at how the file begins, wherever the window does; raise Uncleaned."""
+        try:
+            head = os.pread(self.descriptor, HEAD, 0)
+        except OSError:
+            return  # reading it will tell
+        refuse(find_obstacle(head))
 
     def is_large(self) -> bool:
         return min(self.length, os.fstat(self.descriptor).st_size) >= LARGE

@@ -9,7 +9,7 @@ PermitEmptyPasswords, whose value is never a secret and is what an analysis of s
 import re
 from typing import List, Optional, Tuple
 
-MASK = b"********"
+from insights_mini.core.redact.masking import MASK
 
 WORD_END = re.compile(rb"\w*")
 SEPARATOR = re.compile(rb"""
@@ -24,30 +24,33 @@ VALUE = re.compile(rb"""
     """, re.VERBOSE)
 QUOTES = re.compile(rb"\\*[\"']?")
 REST = re.compile(rb"[^\r\n]+")
+LONGEST_PATH = 4096
 OF_SSHD = (b"passwordauthentication", b"permitemptypasswords")
 PAM = re.compile(rb"(?:[^\s:]+:)?[ \t]*-?password[ \t]+(?:required|requisite|sufficient|optional|"
                  rb"include|substack|\[[^\]\n]*=[^\]\n]*\])[ \t]", re.IGNORECASE)
 
 
-def mask_passwords(block: bytes) -> bytes:
-    """Return a block of whole lines with the values of passwords masked."""
+def mask_passwords(block: bytes) -> Tuple[bytes, int]:
+    """Return a block of whole lines with the values of passwords masked, and how many."""
     lowered = block.lower()
     at = lowered.find(b"password")
     if at < 0:
-        return block
+        return block, 0
     pieces: List[bytes] = []
-    done = 0
+    done = masked = 0
     while at >= 0:
         start = block.rfind(b"\n", done, at) + 1 or done
         end = block.find(b"\n", at) + 1 or len(block)
-        pieces += [block[done:start], mask_line(block[start:end])]
+        line, count = mask_line(block[start:end])
+        pieces += [block[done:start], line]
+        masked += count
         done = end
         at = lowered.find(b"password", done)
     pieces.append(block[done:])
-    return b"".join(pieces)
+    return b"".join(pieces), masked
 
 
-def mask_line(line: bytes) -> bytes:
+def mask_line(line: bytes) -> Tuple[bytes, int]:
     """Mask one line, from left to right, in a time that is linear in its length."""
     lowered = line.lower()
     pieces: List[bytes] = []
@@ -65,7 +68,7 @@ def mask_line(line: bytes) -> bytes:
         else:
             pieces += [line[done:found[0]], MASK]
             done = place = found[1]
-    return b"".join([*pieces, line[done:]])
+    return b"".join([*pieces, line[done:]]), len(pieces) // 2
 
 
 def find_value(line: bytes, lowered: bytes, place: int) -> Optional[Tuple[int, int]]:
@@ -79,6 +82,8 @@ def find_value(line: bytes, lowered: bytes, place: int) -> Optional[Tuple[int, i
     if separator is None or lowered.endswith(OF_SSHD, 0, end):
         return None
     start = separator.end()
+    if separator.group()[:1].isspace() and is_path(line, place):
+        return None
     if word == b"password_pbkdf2":  # of GRUB: the user, then the hash
         rest = REST.match(line, start)
         return rest.span() if rest else None
@@ -90,6 +95,13 @@ def find_value(line: bytes, lowered: bytes, place: int) -> Optional[Tuple[int, i
     if value is None:
         return None
     return max(value.end("quote"), value.end("single"), start), value.end()
+
+
+def is_path(line: bytes, place: int) -> bool:
+    """Tell whether the word is the end of a path, as in `/run/systemd/ask-password 0755 root`."""
+    first = max(0, place - LONGEST_PATH)
+    begins = max(line.rfind(b" ", first, place), line.rfind(b"\t", first, place), first - 1) + 1
+    return line.startswith((b"/", b"./"), begins)
 
 
 def word_end(line: bytes, place: int) -> int:
