@@ -3,6 +3,7 @@
 
     build.py           write conf/insights-client.conf and insights-mini.pyz
     build.py --check   compare both with what would be written; exit 1 and name what differs
+    build.py --sign KEY   write them, and sign the .pyz with the gpg key of that name or number
 
 Entries are stored, sorted, with one time and mode, so that neither zlib's version nor the file
 system shows in the result. The trusted floor, which people audit from the file itself, is packed as
@@ -14,6 +15,7 @@ import argparse
 import io
 import json
 import os
+import subprocess
 import sys
 import tokenize
 import zipfile
@@ -178,17 +180,33 @@ def write(path: str, content: bytes, mode: int) -> None:
     os.replace(part, path)
 
 
+def sign(key: str) -> int:
+    """Write the detached signature beside the .pyz and return gpg's exit status."""
+    signature = PRODUCT + ".asc"
+    if os.path.exists(signature):
+        os.unlink(signature)  # that of another build: worse than none
+    try:
+        return subprocess.call(["gpg", "--batch", "--armor", "--digest-algo", "SHA256",
+                                "--local-user", key, "--output", signature, "--detach-sign",
+                                PRODUCT])
+    except OSError:
+        print("cannot run gpg: install gnupg")
+        return 1
+
+
 def main(argv: List[str]) -> int:
     parser = argparse.ArgumentParser(description="Build insights-mini.pyz.")
     parser.add_argument("--check", action="store_true",
                         help="compare only; exit 1 and name the first difference")
+    parser.add_argument("--sign", metavar="KEY",
+                        help="write insights-mini.pyz.asc too, with this key of your gpg")
     options = parser.parse_args(argv)
     entries = list_entries()
     if options.check:
         return check(entries)
     write(os.path.join(HERE, TEMPLATE), make_template().encode("utf-8"), MODE)
     write(PRODUCT, pack(entries), 0o755)
-    return 0
+    return sign(options.sign) if options.sign else 0
 
 
 if __name__ == "__main__":

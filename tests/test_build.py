@@ -11,9 +11,10 @@ import sys
 import zipfile
 from typing import Any, Dict, List, Tuple
 
-from insights_mini import sources
+from insights_mini import sources, trust
 from insights_mini.paths import find_paths
 from insights_mini.settings import OPTIONS, Settings
+from tests.signing import Signer
 from tests.support import TOP, Product, Scratch, load_build
 
 NAMES = ("python3.6", "python3.7", "python3.8", "python3.9", "python3.10", "python3.11",
@@ -153,6 +154,41 @@ class Check(BuildCase):
             with open(os.path.join(self.tree, name), "wb"):
                 pass
         self.assertEqual(self.build("--check"), (0, ""))
+
+
+class Signing(BuildCase):
+    def setUp(self) -> None:
+        super().setUp()
+        signer = Signer.find()
+        if signer is None:
+            self.skipTest("no gpg")
+        self.addCleanup(signer.close)
+        self.signer = signer
+        self.key = signer.make("publisher")
+        self.product = os.path.join(self.tree, "insights-mini.pyz").encode()
+
+    def test_a_key_that_is_not_there_signs_nothing_and_leaves_no_older_signature(self) -> None:
+        for older in (False, True):
+            if older:
+                self.write("tree/insights-mini.pyz.asc", "old")
+            status, said = self.build("--sign", "nobody", GNUPGHOME=self.signer.home)
+            self.assertNotEqual(status, 0)
+            self.assertIn("nobody", said)
+            self.assertFalse(os.path.exists(self.product + b".asc"))
+
+    def test_without_gpg_it_says_so(self) -> None:
+        status, said = self.build("--sign", self.key, PATH="/none")
+        self.assertEqual((status, said), (1, "cannot run gpg: install gnupg\n"))
+
+    def test_the_signature_is_one_that_the_product_itself_trusts(self) -> None:
+        for _ in range(2):  # once more replaces it
+            self.assertEqual(self.build("--sign", self.key, GNUPGHOME=self.signer.home), (0, ""))
+        public = self.write("public", self.signer.export(self.key)).encode()
+        with open(self.product, "rb") as file:
+            content = file.read()
+        trust.vouch(content, self.product + b".asc", public, self.folder.encode(), 30.0)
+        with self.assertRaises(trust.Untrusted):
+            trust.vouch(content + b"x", self.product + b".asc", public, self.folder.encode(), 30.0)
 
 
 class SameBytes(BuildCase):

@@ -27,6 +27,10 @@ class Paths(NamedTuple):
         return os.path.join(self.conf_dir, b".fallback.json")
 
     @property
+    def public_keys(self) -> bytes:
+        return os.path.join(self.conf_dir, b"redhattools.pub.gpg")
+
+    @property
     def log_file(self) -> bytes:
         return os.path.join(self.log_dir, b"insights-client.log")
 

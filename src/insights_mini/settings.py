@@ -28,6 +28,7 @@ class Settings(NamedTuple):
     display_name: str = ""
     from_file: str = ""
     from_stdin: bool = False
+    no_gpg: bool = False
     run_these: Tuple[str, ...] = ()
     unprivileged: bool = False
     cmd_timeout: float = 120.0
@@ -106,6 +107,7 @@ GROUPS = (
         Option("from_file", "take the collection rules from this file", ("--from-file",), "FILE",
                "text"),
         Option("from_stdin", "take the collection rules from standard input", ("--from-stdin",)),
+        Option("no_gpg", "use cached rules without a check of their signature", ("--no-gpg",)),
         Option("run_these", "collect only these symbolic names, separated by commas",
                ("--run-these",), "NAME[,NAME...]", "names"),
         Option("display_name", "the name under which this host is shown", ("--display-name",),

@@ -11,6 +11,7 @@ Who owns the files and which keys are trusted is the caller's matter.
 """
 import binascii
 import contextlib
+import fcntl
 import os
 import time
 from typing import FrozenSet, Iterator, List, NoReturn, Optional, Sequence, Tuple
@@ -20,7 +21,9 @@ from insights_mini.exits import reason
 from insights_mini.log import write_all
 
 SYSTEM_FOLDERS = (b"/usr/bin", b"/bin")
+HOME = b"insights-gpg-"      # how the name of gpg's home begins; what a killed run left is swept
 MOST_SIGNATURE = 64 * 1024   # bytes; a signature has some hundred
+MOST_KEYS = 1024 * 1024      # bytes of a file of public keys
 MOST_OUTPUT = 1024 * 1024    # bytes of one run of gpg
 GRACE = 1.0                  # seconds between SIGTERM and SIGKILL
 ENVIRON = {"LC_ALL": "C"}    # nothing of the user's
@@ -89,15 +92,19 @@ def open_keyring(gpg: bytes, folder: bytes, keys: Sequence[Tuple[str, bytes]], s
     import shutil  # late: it brings modules for compression along
     import tempfile
     try:
-        home = tempfile.mkdtemp(prefix=b"gpg-", dir=folder)
+        home = tempfile.mkdtemp(prefix=HOME, dir=folder)
+        lock = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         raise Untrusted("gpg gets no folder to work in: " + reason(error),
                         "make room in " + os.fsdecode(folder))
     try:
+        with contextlib.suppress(OSError):  # where nothing can be locked, nothing is swept
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield Keyring(gpg, home, keys, seconds, stop)
     finally:
         remove_socket_folder(gpg, home, seconds)
         shutil.rmtree(home, ignore_errors=True)
+        os.close(lock)
 
 
 def remove_socket_folder(gpg: bytes, home: bytes, seconds: float) -> None:
@@ -114,6 +121,27 @@ def remove_socket_folder(gpg: bytes, home: bytes, seconds: float) -> None:
 
 def limit(seconds: float) -> process.Limits:
     return process.Limits(time.monotonic() + seconds, MOST_OUTPUT, GRACE)
+
+
+def vouch(content: bytes, signature: bytes, keys: bytes, folder: bytes, seconds: float) -> None:
+    """Raise Untrusted unless a file's content, as it was read, is signed by one of the keys.
+
+    `signature` and `keys` are the paths of its detached signature and of a public key file; the
+    folder is one in which a private one can be made.
+    """
+    shown = os.fsdecode(keys)
+    try:
+        key = hostfiles.read_small(keys, MOST_KEYS)
+    except hostfiles.Unreadable as error:
+        raise Untrusted("cannot read the public key %s: %s" % (shown, error.why))
+    with open_keyring(find_gpg(""), folder, [(shown, key)], seconds, process.Stop()) as ring:
+        copy = os.path.join(ring.home, b"content")
+        try:
+            with open(copy, "wb") as file:
+                file.write(content)
+        except OSError as error:
+            raise Untrusted("gpg cannot be given the file: " + reason(error))
+        ring.verify(copy, signature)
 
 
 class Keyring:
@@ -158,7 +186,7 @@ class Keyring:
             with open(copy, "wb") as file:
                 file.write(packet)
         except hostfiles.Unreadable as error:
-            raise Untrusted("the signature file " + error.why)
+            raise Untrusted("cannot read the signature: " + error.why)
         except OSError as error:
             raise Untrusted("gpg cannot be given the signature: " + reason(error))
         return judge(self.ask(b"--verify", b"--", copy, content), self.trusted)

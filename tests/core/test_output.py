@@ -1,4 +1,5 @@
 """Where the archive goes, and that nothing half done is ever seen or left there."""
+import fcntl
 import os
 import signal
 import subprocess
@@ -6,6 +7,7 @@ import sys
 import time
 from typing import Any, List
 
+from insights_mini import trust
 from insights_mini.core.diskspace import find_mount
 from insights_mini.core.output import (
     FileOutput,
@@ -266,6 +268,18 @@ class Sweeping(Case):
         assert child.stdout is not None
         self.assertEqual(child.stdout.readline(), b"begun\n")
         return child
+
+    def test_what_a_killed_check_of_a_signature_left_is_removed_and_never_what_a_live_one_uses(
+            self) -> None:
+        """FAULTS 38."""
+        home = self.path("tmp", os.fsdecode(trust.HOME) + "x")
+        os.makedirs(home, 0o700)
+        self.write(home + "/private-keys/pubring.kbx", "keys")
+        lock = os.open(home, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        self.assertEqual((self.sweep(), os.path.exists(home)), (0, True))
+        os.close(lock)
+        self.assertEqual((self.sweep(), os.path.exists(home)), (0, False))
 
     def test_what_a_killed_run_left_is_removed_and_never_what_a_live_one_writes(self) -> None:
         """FAULTS 38."""

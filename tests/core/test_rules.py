@@ -1,6 +1,7 @@
 """Which rules serve: the user's, the cache, the fallback, the catalogue; and what may not serve."""
 import os
-from typing import Any
+import unittest
+from typing import Any, ClassVar, List, Optional
 
 from insights_mini.core.catalogue import load_catalogue
 from insights_mini.core.rules import SHOWN, load_rules
@@ -9,6 +10,7 @@ from insights_mini.exits import Failure
 from insights_mini.log import NOTHING, Console, Log
 from insights_mini.paths import Paths
 from insights_mini.settings import Settings
+from tests.signing import Signer
 from tests.support import HostCase, Scratch
 
 
@@ -39,6 +41,11 @@ class Case(Scratch):
 
 
 class Choice(Case):
+    """Signatures are another class's matter."""
+
+    def load(self, **settings: Any) -> Rules:
+        return super().load(no_gpg=True, **settings)
+
     def test_a_file_that_the_user_named_must_be_right(self) -> None:
         os.mkfifo(self.path("fifo"))
         self.write("broken", b"{")
@@ -74,7 +81,8 @@ class Choice(Case):
         self.assertEqual(self.load().version, "fallback")
         os.unlink(self.path(".fallback.json"))
         self.assertEqual(self.load().version, load_catalogue().rules["version"])
-        self.assertNotIn("WARNING", self.logged())
+        self.assertEqual(self.logged().count("WARNING"), 2)
+        self.assertEqual(self.logged().count("is not checked"), 2)
 
     def test_an_unusable_cache_is_warned_of_and_the_next_one_serves(self) -> None:
         self.write(".fallback.json", named("fallback"))
@@ -112,6 +120,83 @@ class Choice(Case):
         self.assertEqual(self.load().version, load_catalogue().rules["version"])
         self.assertIn("a FIFO", self.logged())
         self.assertIn(".fallback.json are not used", self.logged())
+
+
+class Signed(Case):
+    signer: ClassVar[Optional[Signer]] = None
+    keys: ClassVar[List[str]] = []
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        signer = cls.signer = Signer.find()
+        if signer is None:
+            raise unittest.SkipTest("no gpg")
+        cls.keys = [signer.make(name) for name in ("publisher", "stranger")]
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        if cls.signer is not None:
+            cls.signer.close()
+
+    def setUp(self) -> None:
+        super().setUp()
+        assert self.signer is not None
+        self.gpg = self.signer
+        self.write("redhattools.pub.gpg", self.gpg.export(self.keys[0]))
+
+    def offer(self, name: str, key: int = 0, content: bytes = b"") -> None:
+        """Write rules of this name with a signature, of other content if there is any."""
+        path = self.write(name, named(name))
+        with open(path, "rb") as file:
+            text = file.read()
+        self.write(name + ".asc", self.gpg.sign(content or text, self.keys[key], "--armor"))
+
+    def assert_refused(self, why: str, version: str = ".fallback.json") -> None:
+        os.truncate(self.path("log"), 0)
+        self.assertEqual(self.load().version, version)
+        self.assertIn("rules in %s are not used" % self.path(".cache.json"), self.logged())
+        self.assertIn(why, self.logged())
+
+    def test_rules_that_no_trusted_key_has_signed_are_not_used_and_the_fallback_serves(
+            self) -> None:
+        self.offer(".fallback.json")
+        self.write(".cache.json", named("cache"))
+        self.assert_refused("cannot read the signature: No such file")
+        self.offer(".cache.json", key=1)
+        self.assert_refused("by a key that is not trusted here")
+        self.offer(".cache.json", content=b"another")
+        self.assert_refused("does not fit")
+        self.offer(".cache.json")
+        self.write(".cache.json.asc", b"garbage")
+        self.assert_refused("holds no OpenPGP signature")
+        self.offer(".cache.json")
+        self.write(".cache.json", named("changed"))
+        self.assert_refused("does not fit")
+
+    def test_without_a_key_neither_serves_and_the_catalogue_does(self) -> None:
+        self.offer(".cache.json")
+        self.offer(".fallback.json")
+        os.unlink(self.path("redhattools.pub.gpg"))
+        version = load_catalogue().rules["version"]
+        self.assert_refused("cannot read the public key", version)
+        self.write("redhattools.pub.gpg", b"garbage")
+        self.assert_refused("holds no public key", version)
+
+    def test_signed_rules_are_used_without_a_warning_and_gpg_leaves_nothing(self) -> None:
+        self.offer(".cache.json")
+        before = sorted(os.listdir(self.folder))
+        self.assertEqual(self.load().version, ".cache.json")
+        self.assertNotIn("WARNING", self.logged())
+        self.assertEqual(sorted(os.listdir(self.folder)), before)
+
+    def test_no_gpg_uses_unsigned_rules_and_says_so(self) -> None:
+        self.write(".cache.json", named("cache"))
+        self.assertEqual(self.load(no_gpg=True).version, "cache")
+        self.assertIn("WARNING", self.logged())
+        self.assertIn("is not checked", self.logged())
+
+    def test_rules_that_the_user_names_need_no_signature(self) -> None:
+        self.assertEqual(self.load(from_file=self.write("mine", named("mine"))).version, "mine")
 
 
 class Selection(Case):

@@ -170,12 +170,10 @@ class Usage(WrapperCase):
         self.assertNotIn(b"\x1b", done.err)
 
     def test_a_zero_byte_in_the_file_is_no_internal_error(self) -> None:
-        self.write("etc/.cache.json", {"version": "1", "commands": [], "files": [], "globs": [],
-                                       "pre_commands": {}, "meta_specs": {}})
         for option in ("logging_file", "from_file", "output_file"):
             with self.subTest(option):
                 self.write("etc/insights-client.conf",
-                           "[insights-client]\n%s = a\0b\n" % option)
+                           "[insights-client]\nrun_these=hosts\n%s = a\0b\n" % option)
                 done = self.run_product("--offline")
                 for fault in ("Traceback", "internal error", "failed in phase"):
                     self.assertNotIn(fault, done.text)

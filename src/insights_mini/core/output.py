@@ -16,6 +16,7 @@ from insights_mini.exits import Failure, Stopped, reason
 from insights_mini.log import show, write_all
 from insights_mini.paths import Paths
 from insights_mini.settings import Settings
+from insights_mini.trust import HOME
 
 SUFFIXES = {"gz": b".tar.gz", "bz2": b".tar.bz2", "xz": b".tar.xz", "none": b".tar"}
 UNFIT = re.compile(rb"[^A-Za-z0-9._-]+")  # for a host name within a file name
@@ -256,6 +257,10 @@ def sweep_work(work: bytes) -> int:
         return 0
     try:
         if not try_lock(lock):
+            return 0
+        if os.path.basename(work).startswith(HOME):
+            import shutil  # late: seldom needed
+            shutil.rmtree(work, ignore_errors=True)
             return 0
         for name in os.listdir(lock):
             if os.fsencode(name).endswith(PART):

@@ -1,13 +1,13 @@
 """Chooses the collection rules: --from-file, --from-stdin, the cache, the fallback, the catalogue.
 
 Rules that the user named must be right, or the run fails. The cache and the fallback degrade: when
-one is unusable a warning says why and the next one serves.
+one is unusable, or no trusted key has signed it, a warning says why and the next one serves.
 """
 import os
 import stat
 from typing import List, Optional
 
-from insights_mini import hostfiles
+from insights_mini import hostfiles, trust
 from insights_mini.core.catalogue import load_catalogue
 from insights_mini.core.specs import BadRules, Rules, make_rules, parse_rules
 from insights_mini.exits import Failure
@@ -15,6 +15,7 @@ from insights_mini.log import Log, show
 from insights_mini.paths import Paths
 from insights_mini.settings import Settings
 
+SECONDS = 20.0  # for each run of gpg
 LARGEST = 16 * 1024 * 1024
 SHOWN = 20  # problems of one file printed; there may be thousands
 
@@ -33,7 +34,7 @@ def choose_rules(settings: Settings, paths: Paths, log: Log) -> Rules:
     if settings.from_stdin:
         return parse_or_fail(read_stdin(), "on standard input")
     for path in (paths.cached_rules, paths.fallback_rules):
-        rules = try_file(path, log)
+        rules = try_file(path, settings, paths, log)
         if rules is not None:
             return rules
     return make_rules(load_catalogue().rules)
@@ -63,10 +64,11 @@ def parse_or_fail(text: bytes, shown: str) -> Rules:
         raise Failure("the collection rules %s cannot be used" % shown, describe(error.problems))
 
 
-def try_file(path: bytes, log: Log) -> Optional[Rules]:
+def try_file(path: bytes, settings: Settings, paths: Paths, log: Log) -> Optional[Rules]:
     """Return the rules of a file, or None where there is none that may be used.
 
-    What stands in the rules is run as root, so a file that others could have written is not used.
+    What stands in the rules is run as root, so a file that others could have written is not used,
+    nor one without the signature of a trusted key beside it. What was checked is what is used.
     """
     try:
         status = os.stat(path)
@@ -74,7 +76,12 @@ def try_file(path: bytes, log: Log) -> Optional[Rules]:
             log.warning("the rules in %s are not used: others than root can write them" %
                         show(path))
             return None
-        rules = parse_rules(hostfiles.read_small(path, LARGEST))
+        content = hostfiles.read_small(path, LARGEST)
+        if settings.no_gpg:
+            log.warning("the signature of the rules in %s is not checked" % show(path))
+        else:
+            trust.vouch(content, path + b".asc", paths.public_keys, paths.temp_dir, SECONDS)
+        rules = parse_rules(content)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -82,6 +89,10 @@ def try_file(path: bytes, log: Log) -> Optional[Rules]:
         return None
     except hostfiles.Unreadable as error:
         log.warning("the rules in %s are not used: %s" % (show(path), error.why))
+        return None
+    except trust.Untrusted as error:
+        log.warning("the rules in %s are not used: %s" % (show(path), "; ".join(
+            filter(None, (error.why, error.remedy)))))
         return None
     except BadRules as error:
         log.warning("the rules in %s are not used: %s" % (show(path), describe(error.problems)))
