@@ -35,7 +35,8 @@ MACS = tuple(re.compile(rb"%s(?<=%s%s)%s(?:%s%s){4,}(?![0-9A-Fa-f])" % (
     separator, PAIR, separator, PAIR, separator, PAIR)) for separator in (b":", b"-", b"_"))
 DOTTED_MAC = re.compile(rb"\.(?<=%s%s\.)%s%s\.%s%s(?![0-9A-Za-z.])" % ((PAIR,) * 6))
 BARE_MAC = re.compile(rb"(?:[ _-]?addr(?:ess)?)?[\"' \t:=]+([0-9a-f]{12})(?![0-9a-z])")
-BARE_BEFORE = (b"mac", b"hwaddr", b"ether", b"lladdr")  # in front of digits without separators
+BARE_BEFORE = (b"mac", b"ether", b"addr")  # in front of digits without separators
+OF_HARDWARE = (b"hw", b"ll")  # in front of `addr`
 
 VERSION_BEFORE = re.compile(rb"\b(?i:v|ver|version|release|rev)[ \t:=\"']*$|\b[A-Z]\w+/$")
 PACKAGE_BEFORE = re.compile(rb"[A-Za-z_+]-$")
@@ -163,9 +164,10 @@ def find_mac(text: bytes, lowered: bytes) -> Iterator[Found]:
     for word in BARE_BEFORE:
         place = lowered.find(word)
         while place >= 0:
+            before = lowered[max(0, place - 2):place]
             place += len(word)
             bare = BARE_MAC.match(lowered, place)
-            if bare and is_host_mac(bare.group(1)):
+            if bare and (word != b"addr" or before in OF_HARDWARE) and is_host_mac(bare.group(1)):
                 yield (bare.start(1), bare.end(1), MAC)
             place = lowered.find(word, place)
 
