@@ -19,17 +19,17 @@ QUAD = re.compile(rb"[0-9A-Fa-f]{4}$")
 NOTHING = re.compile(rb"$")
 WORD = re.compile(rb"[0-9A-Za-z_]")
 # What looks like an address: the search begins at a separator, for which it skips ahead; the second
-# expression is for what stands before that.
+# expression is for what stands before that, within so many bytes.
 FORMS = (
     (re.compile(rb"\.(?<=[0-9]\.)[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9A-Za-z]|\.[0-9])"),
-     DIGITS),
-    (re.compile(rb":(?<=%s:)(?:%s{1,4}:){4,}%s{1,4}" % (HEX, HEX, HEX)), COLONS),
-    (re.compile(rb"::[0-9A-Fa-f:]*"), COLONS),
+     DIGITS, 4),
+    (re.compile(rb":(?<=%s:)(?:%s{1,4}:){4,}%s{1,4}" % (HEX, HEX, HEX)), COLONS, 40),
+    (re.compile(rb"::[0-9A-Fa-f:]*"), COLONS, 40),
     (re.compile(rb"-(?<=[Ii][Pp]-)(?<![0-9A-Za-z]..-)[0-9]{1,3}(?:-[0-9]{1,3}){3}(?![0-9])"),
-     NOTHING),
-    (re.compile(rb"-(?<=%s-)(?:%s{2}-){4}%s{2}" % (HEX, HEX, HEX)), PAIR),
-    (re.compile(rb"_(?<=%s_)(?:%s{2}_){4}%s{2}" % (HEX, HEX, HEX)), PAIR),
-    (re.compile(rb"\.(?<=%s{4}\.)%s{4}\.%s{4}" % (HEX, HEX, HEX)), QUAD),
+     NOTHING, 0),
+    (re.compile(rb"-(?<=%s-)(?:%s{2}-){4}%s{2}" % (HEX, HEX, HEX)), PAIR, 2),
+    (re.compile(rb"_(?<=%s_)(?:%s{2}_){4}%s{2}" % (HEX, HEX, HEX)), PAIR, 2),
+    (re.compile(rb"\.(?<=%s{4}\.)%s{4}\.%s{4}" % (HEX, HEX, HEX)), QUAD, 4),
 )
 SIGNS = (b":", b"-", b"_")
 LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789")
@@ -73,9 +73,9 @@ class Proof:
                         if stands_alone(OWN_WORDS.sub(b"\0", line), name):
                             self.suspect(Hit(member, "hostname"), name, line)
         if self.is_version:
-            for form, before in FORMS:
+            for form, before, reach in FORMS:
                 for match in form.finditer(block):
-                    head = before.search(block, max(0, match.start() - 40), match.start())
+                    head = before.search(block, max(0, match.start() - reach), match.start())
                     if head:
                         start = head.start() + (before is NOTHING)
                         self.note(member, block, start, match.end(), self.is_version)
