@@ -368,15 +368,20 @@ class SignatureFileTest(TrustCase):
                 self.refuses(CUT, form[:-1])
 
     def body_of(self, size: int) -> bytes:
-        """Return a good signature of that many bytes, without the header of its packet."""
-        filling = size - 130
-        for _ in range(20):  # its numbers differ in length now and then
-            signature = self.sign("--set-notation", "long@x.y=" + "x" * filling)
-            body = signature[2 if signature[0] == 0x88 else 3:]
-            if len(body) == size:
-                return body
-            filling += size - len(body)
-        raise AssertionError("no signature of that size")
+        """Return a good signature of that many bytes, without the header of its packet.
+
+        What fills it is a subpacket of no meaning among those that are not signed.
+        """
+        self.assertEqual(self.good[0], 0x88)
+        body = self.good[2:]
+        start = 6 + int.from_bytes(body[4:6], "big")
+        end = start + 2 + int.from_bytes(body[start:start + 2], "big")
+        room = size - len(body)
+        length = bytes([room - 1]) if room < 193 else bytes([192 + (room - 194 >> 8),
+                                                             room - 194 & 255])
+        filling = length + b"\x64" + bytes(room - len(length) - 1)
+        return b"".join((body[:start], (end - start - 2 + room).to_bytes(2, "big"),
+                         body[start + 2:end], filling, body[end:]))
 
     def test_armour_is_read_whatever_the_padding_of_its_end(self) -> None:
         for size in (100, 101, 102):
