@@ -157,6 +157,15 @@ class HostCase(Scratch):
                       for name in folders + names)
 
 
+def is_alive(number: int) -> bool:
+    """Tell whether a process runs; one that has ended and waits to be reaped does not."""
+    try:
+        with open("/proc/%d/stat" % number, "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except OSError:
+        return False
+
+
 def read_archive(path: str) -> Dict[str, bytes]:
     """Return the members of an archive by their names below the top folder, in their order."""
     with open(path, "rb") as file:

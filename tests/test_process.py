@@ -10,22 +10,13 @@ from typing import Dict, List, Mapping, Optional, Sequence
 
 from insights_mini import process
 from insights_mini.process import Ending, Limits, Sink, Source, Stop
-from tests.support import Scratch
+from tests.support import Scratch, is_alive
 
 MIB = 1024 * 1024
 PATIENCE = 30.0  # seconds; far more than anything here takes
 SHORT = 1.0      # seconds until a program is stopped that must have begun its work by then
 SOON = 0.3       # the same where it does not matter how far it came
 SYSTEM = (b"/usr/bin", b"/bin", b"/usr/sbin", b"/sbin")
-
-
-def is_alive(number: int) -> bool:
-    """Tell whether a process runs; one that has ended and waits to be reaped does not."""
-    try:
-        with open("/proc/%d/stat" % number, "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
-    except OSError:
-        return False
 
 
 def members(group: int) -> List[int]:

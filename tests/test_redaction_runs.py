@@ -359,6 +359,16 @@ class Hiding(RedactionCase):
         self.assertIn(b"password=********", content)
 
 
+    def test_a_message_about_the_rules_does_not_show_what_is_forbidden(self) -> None:
+        """FAULTS 10."""
+        self.write(CONTENTS, "keywords:\n- zebra\n")
+        bad = self.write("zebra.json", {"version": "1", "files": [
+            {"file": "/etc/zebra", "symbolic_name": "zebra", "more": 1}]})
+        done = self.run_product("--offline", "--from-file", bad)
+        self.assert_stopped(done, "keyword0.json", "unknown key 'more'")
+        self.assertNotIn("zebra", done.text + self.read_log())
+
+
 class Contents(RedactionCase):
     def collect_file(self, content: str, exclusions: str, **environ: Any) -> Dict[str, bytes]:
         path = self.write("data/file", content)

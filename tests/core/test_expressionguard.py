@@ -12,7 +12,7 @@ from typing import Dict, List, Tuple
 from insights_mini.core.expressionguard import ExpressionGuard
 from insights_mini.core.redact.droplines import drop_expressions
 from insights_mini.exits import Uncleaned
-from tests.support import TOP
+from tests.support import TOP, is_alive
 
 EVIL = b"^(a+)+$"
 EVIL_LINE = b"a" * 40 + b"b\n"
@@ -30,15 +30,6 @@ if sys.argv[2] == "busy":
     guard.drop(%r)
 sys.stdin.read()
 """ % (EVIL, EVIL_LINE)
-
-
-def is_alive(number: int) -> bool:
-    """Tell whether a process runs; one that only waits to be buried does not."""
-    try:
-        with open("/proc/%d/stat" % number, "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def wait_gone(number: int) -> bool:

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Set, Tuple
 
-from tests.support import TOP, Done, HostCase, Product, read_archive, read_archive_bytes
+from tests.support import TOP, Done, HostCase, Product, is_alive, read_archive, read_archive_bytes
 
 PATIENCE = 60.0
 NOBODY = 65534
@@ -105,14 +105,6 @@ class WrapperCase(HostCase):
                 return done
             self.assertLess(time.monotonic(), until)
             time.sleep(0.2)
-
-
-def is_alive(number: int) -> bool:
-    try:
-        with open("/proc/%d/stat" % number, "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
-    except OSError:
-        return False
 
 
 class Root(WrapperCase):

@@ -85,10 +85,10 @@ def prepare(settings: Settings, paths: Paths, environ: Mapping[str, str], log: L
     loaded = load_exclusions(settings, paths)
     for warning in loaded.warnings:
         log.warning(warning)
-    rules = load_rules(settings, paths, log)
     own = find_names(settings.offline)
     redaction = make_redaction(settings, paths, loaded, own)
-    log.clean = redaction.policy.clean_text
+    log.clean = redaction.policy.clean_text  # before what may name a path or a spec
+    rules = load_rules(settings, paths, log)
     return Run(settings, rules, choose_name(own), command_environment(environ),
                started + settings.max_time, process.Stop(), log, redaction)
 

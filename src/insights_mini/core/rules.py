@@ -91,8 +91,8 @@ def try_file(path: bytes, settings: Settings, paths: Paths, log: Log) -> Optiona
         log.warning("the rules in %s are not used: %s" % (show(path), error.why))
         return None
     except trust.Untrusted as error:
-        log.warning("the rules in %s are not used: %s" % (show(path), "; ".join(
-            filter(None, (error.why, error.remedy)))))
+        log.warning("the rules in %s are not used: %s; %s" % (
+            show(path), error.why, error.remedy or "put them there anew, with their signature"))
         return None
     except BadRules as error:
         log.warning("the rules in %s are not used: %s" % (show(path), describe(error.problems)))
