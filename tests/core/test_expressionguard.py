@@ -201,10 +201,11 @@ class Endings(GuardCase):
                 self.assertTrue(wait_gone(number))
 
     def test_the_child_ignores_the_signals_that_end_a_run(self) -> None:
-        guard = self.make([b"^drop"])
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            guard.drop(b"a\n")  # it has set up its signals by then
-            os.kill(guard.child.number, number)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) * 10:
+            guard = self.make([b"^drop"])
             child = guard.child.number
+            os.kill(child, number)  # before it has done anything
+            self.assertEqual(guard.drop(b"drop\nb\n"), (b"b\n", {0: 1}))
+            os.kill(child, number)
             self.assertEqual(guard.drop(b"drop\nb\n"), (b"b\n", {0: 1}))
             self.assertEqual(guard.child.number, child)

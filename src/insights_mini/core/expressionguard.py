@@ -16,6 +16,7 @@ import time
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from insights_mini.core.redact.droplines import drop_expressions, required
+from insights_mini.core.signals import ENDING
 from insights_mini.exits import Uncleaned
 from insights_mini.log import write_all
 
@@ -91,20 +92,24 @@ class ExpressionGuard:
             return Child(0, -1, -1)
         read_end, to = os.pipe()
         back, write_end = os.pipe()
-        number = os.fork()
-        if number == 0:
-            os.close(to)
-            os.close(back)
-            self.serve(read_end, write_end)
+        # The child keeps these blocked: the parent decides when it ends. Were they let through
+        # until it ignores them, one in between would unwind the parent's stack in the child.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+        try:
+            number = os.fork()
+            if number == 0:
+                self.serve(read_end, write_end, (to, back))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(read_end)
         os.close(write_end)
         return Child(number, to, back)
 
-    def serve(self, read_end: int, write_end: int) -> None:
+    def serve(self, read_end: int, write_end: int, of_parent: Tuple[int, int]) -> None:
         """Be the child: answer until there are no more questions."""
         try:
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, signal.SIG_IGN)  # the parent decides when this ends
+            for number in of_parent:
+                os.close(number)
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             with open(read_end, "rb") as questions:
                 while True:
