@@ -4,23 +4,27 @@
     build.py           write conf/insights-client.conf and insights-mini.pyz
     build.py --check   compare both with what would be written; exit 1 and name what differs
     build.py --sign KEY   write them, and sign the .pyz with the gpg key of that name or number
+    build.py --publisher-key FILE   put a public OpenPGP key into the .pyz as conf/publisher.gpg, as
+                          it is; goes with both of the others
 
 Entries are stored, sorted, with one time and mode, so that neither zlib's version nor the file
 system shows in the result. The trusted floor, which people audit from the file itself, is packed as
 it is written. Since nothing is deflated, the core is packed without what its machine does not need:
-comments, docstrings and indentation beyond tabs; each line keeps its number. JSON loses its blanks
-and what is "about" it. Needs Python 3.6 or newer and nothing else.
+comments, docstrings, the types of parameters and results, and indentation beyond tabs; each line
+keeps its number. The catalogue, conf/specs/, is packed as one table, conf/specs/catalogue.json, a
+line a spec. Needs Python 3.6 or newer and nothing else.
 """
 import argparse
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tokenize
 import zipfile
 from collections import OrderedDict
-from typing import Dict, List, Optional, Set
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "src"))
@@ -30,6 +34,13 @@ from insights_mini.settings import GROUPS, Option, Settings  # noqa: E402
 PRODUCT = os.path.join(HERE, "insights-mini.pyz")
 CORE = os.path.join(HERE, "src", "insights_mini", "core", "")
 TEMPLATE = os.path.join("conf", "insights-client.conf")
+SPECS = os.path.join(HERE, "conf", "specs")
+KINDS = ("command", "file", "glob")              # what a spec is, and the name of its target
+FIELDS = ("name", "for", "keep", "pre_command")  # what a row has behind the target
+PUBLISHER = "conf/publisher.gpg"
+MOST_KEY = 1024 * 1024  # bytes of a public key file
+PUBLIC = re.compile(rb"^-----BEGIN PGP PUBLIC KEY BLOCK-----\s*$", re.MULTILINE)
+SECRET = re.compile(rb"BEGIN PGP (PRIVATE|SECRET) KEY")  # SECRET: what PGP 2 wrote
 SHEBANG = b"#!/usr/bin/env python3\n"
 TIME = (1980, 1, 1, 0, 0, 0)
 MODE = 0o644
@@ -69,15 +80,53 @@ def list_entries() -> Dict[str, bytes]:
     entries = {}
     for top, kept in (("src", (".py",)), ("conf", ())):
         for folder, folders, names in os.walk(os.path.join(HERE, top)):
-            folders[:] = [name for name in folders if name != "__pycache__"]
+            folders[:] = [name for name in folders
+                          if name != "__pycache__" and os.path.join(folder, name) != SPECS]
             for name in names:
                 path = os.path.join(folder, name)
                 if not kept or name.endswith(kept):
                     start = os.path.join(HERE, "src") if top == "src" else HERE
                     entries[os.path.relpath(path, start).replace(os.sep, "/")] = shrink(path)
     entries[TEMPLATE.replace(os.sep, "/")] = make_template().encode("utf-8")
+    entries["conf/specs/catalogue.json"] = pack_catalogue()
     entries["__main__.py"] = entries["insights_mini/__main__.py"]
+    entries.pop(PUBLISHER, None)  # only the option puts one in, for that has looked at it
     return entries
+
+
+def read_public_key(path: str) -> bytes:
+    """Return the content of a public key file; end the build if it is anything else."""
+    shown = "the publisher's key " + path
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MOST_KEY + 1)
+    except OSError as error:
+        sys.exit("cannot read %s: %s" % (shown, error.strerror))
+    if not content:
+        sys.exit(shown + " is empty")
+    tags = list(list_packets(content))
+    if SECRET.search(content) or not {5, 7}.isdisjoint(tags):  # a secret key, a secret subkey
+        sys.exit("%s holds a SECRET key, which must never be published: give the public one "
+                 "(gpg --export), and make sure that no copy of the other is around" % shown)
+    if len(content) > MOST_KEY:
+        sys.exit(shown + " is larger than 1 MiB: export one key only")
+    if not PUBLIC.search(content) and (tags[0] != 6 or 0 in tags):
+        sys.exit("%s is no OpenPGP public key, or damaged: write it with gpg --export" % shown)
+    return content
+
+
+def list_packets(content: bytes) -> Iterator[int]:
+    """Give the tag of each packet (RFC 4880, sections 4.2 and 4.3), at last 0 if the rest is none.
+    """
+    from insights_mini.trust import measure  # late: only this needs a POSIX system
+    at = 0
+    while at < len(content):
+        tag, end = measure(content, at)
+        yield tag
+        if not tag or end > len(content):
+            yield 0
+            return
+        at = end
 
 
 def shrink(path: str) -> bytes:
@@ -85,12 +134,87 @@ def shrink(path: str) -> bytes:
     with open(path, "rb") as file:
         content = file.read()
     if path.startswith(CORE):
-        return strip_words(content)
-    if path.endswith(".json"):
-        data = json.loads(content.decode("utf-8"), object_pairs_hook=OrderedDict)
-        data.pop("about", None)  # of an area of specs: for those who edit it
-        return json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode("utf-8") + b"\n"
+        return strip_words(strip_types(content))
     return content
+
+
+def pack_catalogue() -> bytes:
+    """Return all of conf/specs/ as one JSON text, but for what is "about" an area.
+
+    Below area and kind stands a row for each spec: its target, then the "fields" as far as it has
+    them. An order among specs of different kinds means nothing and is lost.
+    """
+    catalogue = load_json("catalogue")
+    areas = []
+    for area in catalogue.pop("areas"):
+        tables: Dict[str, List[str]] = {kind: [] for kind in KINDS}
+        for spec in load_json(area)["specs"]:
+            kind = next(kind for kind in KINDS if kind in spec)
+            row = [spec.pop(kind), *(spec.pop(field, []) for field in FIELDS)]
+            if spec:
+                sys.exit("conf/specs/%s.json: no row has a place for %s" % (area, sorted(spec)))
+            while not row[-1]:
+                row.pop()
+            tables[kind].append(dump_json(row))
+        areas.append("%s:{%s}" % (dump_json(area), ",\n".join(
+            "%s:[\n%s]" % (dump_json(kind), ",\n".join(tables[kind]))
+            for kind in KINDS if tables[kind])))
+    return ('%s,\n"fields":%s,\n"areas":{\n%s}}\n' % (
+        dump_json(catalogue)[:-1], dump_json(FIELDS), ",\n".join(areas))).encode("utf-8")
+
+
+def load_json(name: str) -> Dict[str, Any]:
+    with open(os.path.join(SPECS, name + ".json"), encoding="utf-8") as file:
+        data: Dict[str, Any] = json.load(file, object_pairs_hook=OrderedDict)
+    return data
+
+
+def dump_json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+Place = Tuple[int, int]  # line, from 1, and column, from 0
+
+
+def strip_types(source: bytes) -> bytes:
+    """Return the same code, line by line, without the types of parameters and results.
+
+    Types of variables and of fields of classes stay: a NamedTuple is made of them. Where a type
+    went over several lines, its line ends stay too, within the brackets of the parameters.
+    """
+    tokens = [token for token in tokenize.tokenize(io.BytesIO(source).readline)
+              if token.type not in (tokenize.COMMENT, tokenize.NL)]
+    words = [token.string if token.type in (tokenize.NAME, tokenize.OP) else "" for token in tokens]
+    cuts: List[Tuple[Place, Place, str]] = []
+    for number in [number for number, word in enumerate(words) if word == "def"]:
+        at = number + 2  # "(" before the parameters, then the "," or "=" before what follows
+        while words[at] != ")":
+            colon = seek(words, at + 1, ":=,)")
+            at = seek(words, colon, "=,)")
+            if words[colon] == ":":
+                end, word = ((tokens[at + 1].start, "=") if words[at] == "=" else
+                             (tokens[at - 1].end, ""))
+                cuts.append((tokens[colon - 1].end, end, word))
+        if words[at + 1] == "->":
+            cuts.append((tokens[at].start, tokens[seek(words, at + 1, ":")].start, ")"))
+    lines = [line.decode("utf-8") for line in source.splitlines(True)]
+    for (first, left), (last, right), word in reversed(cuts):
+        lines[first - 1:last] = [lines[first - 1][:left] + "\n" * (last - first) + word
+                                 + lines[last - 1][right:]]
+    return "".join(lines).encode("utf-8")
+
+
+def seek(words: Sequence[str], at: int, wanted: str) -> int:
+    """Return where the first of some operators is that stands in no brackets and no lambda's head.
+    """
+    depth = lambdas = 0
+    while depth or lambdas or not words[at] or words[at] not in wanted:
+        word = words[at]
+        depth += (word in ("(", "[", "{")) - (word in (")", "]", "}"))
+        if not depth:
+            lambdas += (word == "lambda") - (word == ":" and lambdas > 0)
+        at += 1
+    return at
 
 
 def strip_words(source: bytes) -> bytes:
@@ -200,8 +324,13 @@ def main(argv: List[str]) -> int:
                         help="compare only; exit 1 and name the first difference")
     parser.add_argument("--sign", metavar="KEY",
                         help="write insights-mini.pyz.asc too, with this key of your gpg")
+    parser.add_argument("--publisher-key", metavar="FILE",
+                        help="put this public key into insights-mini.pyz")
     options = parser.parse_args(argv)
-    entries = list_entries()
+    publisher = {}
+    if options.publisher_key is not None:
+        publisher[PUBLISHER] = read_public_key(options.publisher_key)
+    entries = dict(list_entries(), **publisher)
     if options.check:
         return check(entries)
     write(os.path.join(HERE, TEMPLATE), make_template().encode("utf-8"), MODE)

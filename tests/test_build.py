@@ -12,6 +12,7 @@ import zipfile
 from typing import Any, Dict, List, Tuple
 
 from insights_mini import sources, trust
+from insights_mini.core.catalogue import load_catalogue
 from insights_mini.paths import find_paths
 from insights_mini.settings import OPTIONS, Settings
 from tests.signing import Signer
@@ -39,10 +40,17 @@ def find_interpreters() -> List[Tuple[str, str]]:
     return sorted(found.items(), key=lambda item: int(item[0].split(".")[1]))
 
 
-def read_code(source: bytes) -> List[Tuple[str, int]]:
-    """Return each statement and expression with its line, but for docstrings."""
+def read_code(source: bytes, typed: bool = True) -> List[Tuple[str, int]]:
+    """Return each statement and expression with its line, but for docstrings.
+
+    Where it is not to be typed, also without the types of parameters and results.
+    """
     tree = ast.parse(source)
     for node in ast.walk(tree):
+        if not typed and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            node.returns = None
+        if not typed and isinstance(node, ast.arg):
+            node.annotation = None
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(
                 node, False) is not None:
             del node.body[0]
@@ -156,6 +164,130 @@ class Check(BuildCase):
         self.assertEqual(self.build("--check"), (0, ""))
 
 
+def armour(kind: str, body: bytes = b"mQ==") -> bytes:
+    return ("-----BEGIN PGP %s-----\n\n" % kind).encode() + body + b"\n-----END PGP-----\n"
+
+
+class PublisherKey(BuildCase):
+    """Keys of a few bytes: the build looks at their outside only, gpg at the rest."""
+
+    PUBLIC = b"\x99\x00\x02\x04."  # a packet with tag 6 and two bytes; the next: the same, newer
+    NEWER = b"\xc6\x02\x04."
+    NAME = b"\xb4\x01x"
+    ASK = ("import sys; sys.path.insert(0, sys.argv[1]); from insights_mini import bundle; "
+           "sys.stdout.buffer.write(bundle.read('publisher.gpg'))")
+
+    def ask(self) -> Tuple[int, bytes]:
+        """Return what the built file hands out as its publisher's key, and the exit status."""
+        done = subprocess.run(
+            [sys.executable, "-c", self.ASK, os.path.join(self.tree, "insights-mini.pyz")],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/", check=False)
+        return done.returncode, done.stdout
+
+    def test_a_file_that_is_no_public_key_is_refused_in_one_line_and_nothing_is_written(
+            self) -> None:
+        os.unlink(os.path.join(self.tree, "conf", "insights-client.conf"))
+        self.write("tree/insights-mini.pyz.asc", "signature of an older build")
+        secret = "SECRET key, which must never be published"
+        for label, content, why in (
+                ("empty", b"", "is empty"),
+                ("large", self.PUBLIC * 2 ** 18, "larger than 1 MiB"),
+                ("large armour", armour("PUBLIC KEY BLOCK", b"x" * 2 ** 20), "larger than 1 MiB"),
+                ("text", b"my key\n", "no OpenPGP public key"),
+                ("signature", b"\x88\x01x", "no OpenPGP public key"),
+                ("armoured signature", armour("SIGNATURE"), "no OpenPGP public key"),
+                ("armour within a line", b"> " + armour("PUBLIC KEY BLOCK"),
+                 "no OpenPGP public key"),
+                ("key of ssh", b"ssh-rsa AAAA\n", "no OpenPGP public key"),
+                ("name first", self.NAME + self.PUBLIC, "no OpenPGP public key"),
+                ("cut off", self.PUBLIC[:-1], "no OpenPGP public key"),
+                ("header only", b"\x99", "no OpenPGP public key"),
+                ("reserved tag", self.PUBLIC + b"\x80\x01x", "no OpenPGP public key"),
+                ("text behind it", self.PUBLIC + b"text", "no OpenPGP public key"),
+                ("no end", b"\x9b" + self.PUBLIC, "no OpenPGP public key"),
+                ("secret", b"\x95\x00\x02\x04.", secret),
+                ("secret, newer form", b"\xc5\x02\x04.", secret),
+                ("secret, cut off", b"\x95\x00\x02\x04", secret),
+                ("secret behind a public one", self.PUBLIC + self.NAME + b"\x95\x00\x01\x04",
+                 secret),
+                ("secret subkey", self.PUBLIC + b"\x9d\x00\x01\x04", secret),
+                ("secret and large", b"\xc5\xff\x00\x20\x00\x00" + bytes(2 ** 21), secret),
+                ("armoured secret", armour("PRIVATE KEY BLOCK"), secret),
+                ("armoured secret of old", armour("SECRET KEY BLOCK"), secret),
+                ("both armoured", armour("PUBLIC KEY BLOCK") + armour("PRIVATE KEY BLOCK"), secret),
+                ("both", self.PUBLIC + armour("PRIVATE KEY BLOCK"), secret)):
+            path = self.write("key", content)
+            more = {"text": ("--check",), "secret": ("--sign", "nobody")}.get(label, ())
+            with self.subTest(label):
+                status, said = self.build("--publisher-key", path, *more)
+                self.assertEqual((status, said.count("\n")), (1, 1), said)
+                self.assertIn(why, said)
+                self.assertIn(path, said)
+                self.assert_untouched()
+
+    def assert_untouched(self) -> None:
+        self.assertEqual(sorted(os.listdir(self.tree)),
+                         ["build.py", "conf", "insights-mini.pyz.asc", "src"])
+        self.assertNotIn("insights-client.conf", os.listdir(os.path.join(self.tree, "conf")))
+
+    def test_a_file_that_cannot_be_read_is_refused_too(self) -> None:
+        for path, why in ((self.path("none"), "No such file"), (self.folder, "Is a directory"),
+                          ("", "No such file")):
+            status, said = self.build("--publisher-key", path)
+            self.assertEqual((status, said.count("\n")), (1, 1), said)
+            self.assertIn(why, said)
+            self.assertNotIn("insights-mini.pyz", os.listdir(self.tree))
+
+    def test_the_product_hands_out_the_key_as_it_was_given(self) -> None:
+        for label, content in (
+                ("binary", self.PUBLIC), ("newer form", self.NEWER),
+                ("with all that belongs to it", self.PUBLIC + self.NAME + b"\x88\x01x\xb9\0\1x"),
+                ("two", self.PUBLIC + self.NEWER),
+                ("armoured", armour("PUBLIC KEY BLOCK")),
+                ("armoured with line ends of Windows and words before it",
+                 b"Key of\r\nour site\r\n\r\n" + armour("PUBLIC KEY BLOCK").replace(
+                     b"\n", b"\r\n"))):
+            with self.subTest(label):
+                path = self.write("key", content)
+                self.assertEqual(self.build("--publisher-key", path), (0, ""))
+                self.assertEqual(self.ask(), (0, content))
+                self.assertEqual(self.build("--check", "--publisher-key", path), (0, ""))
+
+    def test_without_the_option_there_is_none_even_where_conf_has_one(self) -> None:
+        path = self.write("key", self.PUBLIC)
+        for where in ("", "tree/conf/publisher.gpg"):
+            if where:
+                self.write(where, b"\x95\x00\x02\x04.")
+            self.built()
+            status, content = self.ask()
+            self.assertNotEqual(status, 0)
+            self.assertEqual(content, b"")
+            self.assertEqual(self.build("--check", "--publisher-key", path), (
+                1, "stale: insights-mini.pyz differs first in conf/publisher.gpg\n"))
+
+    def test_a_check_tells_one_key_from_another_and_from_none(self) -> None:
+        path = self.write("key", self.PUBLIC)
+        self.assertEqual(self.build("--publisher-key", path), (0, ""))
+        stale = (1, "stale: insights-mini.pyz differs first in conf/publisher.gpg\n")
+        self.assertEqual(self.build("--check"), stale)
+        other = self.write("other", self.NEWER)
+        self.assertEqual(self.build("--check", "--publisher-key", other), stale)
+
+
+class Specs(BuildCase):
+    def test_what_a_row_of_the_packed_catalogue_has_no_place_for_is_refused(self) -> None:
+        self.change("conf/specs/sap.json", '"for": "', '"fro": "')
+        self.assertEqual(self.build(), (
+            1, "conf/specs/sap.json: no row has a place for ['fro']\n"))
+        self.assertFalse(os.path.exists(os.path.join(self.tree, "insights-mini.pyz")))
+
+    def test_a_changed_spec_is_stale(self) -> None:
+        self.built()
+        self.change("conf/specs/sap.json", '"for": "', '"for": "x')
+        self.assertEqual(self.build("--check"), (
+            1, "stale: insights-mini.pyz differs first in conf/specs/catalogue.json\n"))
+
+
 class Signing(BuildCase):
     def setUp(self) -> None:
         super().setUp()
@@ -183,12 +315,34 @@ class Signing(BuildCase):
     def test_the_signature_is_one_that_the_product_itself_trusts(self) -> None:
         for _ in range(2):  # once more replaces it
             self.assertEqual(self.build("--sign", self.key, GNUPGHOME=self.signer.home), (0, ""))
-        public = self.write("public", self.signer.export(self.key)).encode()
+        keys = [("public", self.signer.export(self.key))]
         with open(self.product, "rb") as file:
             content = file.read()
-        trust.vouch(content, self.product + b".asc", public, self.folder.encode(), 30.0)
+        signature = trust.read_signature(self.product + b".asc")
+        trust.vouch(content, signature, keys, self.folder.encode(), 30.0)
         with self.assertRaises(trust.Untrusted):
-            trust.vouch(content + b"x", self.product + b".asc", public, self.folder.encode(), 30.0)
+            trust.vouch(content + b"x", signature, keys, self.folder.encode(), 30.0)
+
+    def test_the_key_that_is_built_in_vouches_for_the_build_and_a_secret_one_is_not_built_in(
+            self) -> None:
+        home = self.signer.home
+        for options in ((), ("--armor",)):
+            secret = self.write("secret", self.signer.run(
+                *options, "--export-secret-keys", self.key))
+            status, said = self.build("--publisher-key", secret, "--sign", self.key, GNUPGHOME=home)
+            self.assertEqual(status, 1)
+            self.assertIn("SECRET", said)
+            self.assertFalse(os.path.exists(self.product))
+        for armoured in (False, True):
+            public = self.write("public", self.signer.export(self.key, armour=armoured))
+            self.assertEqual(self.build("--publisher-key", public, "--sign", self.key,
+                                        GNUPGHOME=home), (0, ""))
+            with zipfile.ZipFile(os.fsdecode(self.product)) as archive:
+                inside = [("inside", archive.read("conf/publisher.gpg"))]
+            with open(self.product, "rb") as file:
+                trust.vouch(file.read(), trust.read_signature(self.product + b".asc"), inside,
+                            self.folder.encode(), 30.0)
+            os.unlink(self.product)
 
 
 class SameBytes(BuildCase):
@@ -265,6 +419,9 @@ class Content(Scratch):
                 expected.update(os.path.relpath(os.path.join(folder, name),
                                                 os.path.join(TOP, start))
                                 for name in names if "__pycache__" not in folder)
+        areas = {name for name in expected if name.startswith("conf/specs/")}
+        self.assertEqual(len(areas), 24)
+        expected -= areas - {"conf/specs/catalogue.json"}
         self.assertEqual(set(self.entries), expected)
         self.assertEqual(self.entries["__main__.py"], self.entries["insights_mini/__main__.py"])
 
@@ -279,8 +436,9 @@ class Content(Scratch):
                 if entry is not None:
                     with open(path, "rb") as file:
                         source = file.read()
-                    self.assertEqual(read_code(source), read_code(entry), path)
-                    if not shown.startswith("insights_mini/core/"):
+                    core = shown.startswith("insights_mini/core/")
+                    self.assertEqual(read_code(source, typed=not core), read_code(entry), path)
+                    if not core:
                         self.assertEqual(source, entry, shown)
                     compared += 1
                     stripped += entry != source
@@ -296,14 +454,81 @@ class Content(Scratch):
             b'""\nX = """a\n    # b\n      c"""\n\n\ndef f(a=(\n\t\t"x",\n\n\t\t"y")):\n\t""\n\n\n'
             b'\treturn ("a  # b"\n\t\t\t"c")\n'))
 
-    def test_data_in_it_is_that_of_the_sources(self) -> None:
-        with open(os.path.join(TOP, "conf", "specs", "network.json"), "rb") as file:
-            specs = json.loads(file.read().decode("utf-8"))["specs"]
-        packed = self.entries["conf/specs/network.json"].decode("utf-8")
-        self.assertEqual(json.loads(packed)["specs"], specs)
+    def test_only_types_of_parameters_and_results_go_and_each_line_keeps_its_number(self) -> None:
+        strip = load_build().strip_types
+        for source, packed in (
+                ("def f(): pass", "def f(): pass"),
+                ("def f(a: int, b: str = 5, c=6) -> None: pass", "def f(a, b=5, c=6): pass"),
+                ("def f(a, *b: int, c: T, d: T=1, **e: T)->T : pass",
+                 "def f(a, *b, c, d=1, **e): pass"),
+                ("def f(a: 'A, b: c = d', *, b: \"->):\" = ':') -> 'L[int]': pass",
+                 "def f(a, *, b=':'): pass"),
+                ("def f(a: D[s, T[int, ...]] = {1: 2, 3: (4, lambda: 5)}, b: A = x[1:2]): pass",
+                 "def f(a={1: 2, 3: (4, lambda: 5)}, b=x[1:2]): pass"),
+                ("def f(a: A = lambda: 0, b: B = lambda x=lambda: {1: 2}, *y: x, c: C = 1): pass",
+                 "def f(a=lambda: 0, b=lambda x=lambda: {1: 2}, *y: x, c=1): pass"),
+                ("def f(b: B, a: lambda x, y=1: 0 = 3) -> lambda x: x: pass",
+                 "def f(b, a=3): pass"),
+                ("def f(a: A if x else B = 1 if y else 2, b: x.y[z](1) = -1): pass",
+                 "def f(a=1 if y else 2, b=-1): pass"),
+                ("def f(a: A = f'){x:>{y}}', b: B = 1): pass", "def f(a=f'){x:>{y}}', b=1): pass"),
+                ("@d(x, y=lambda a: b)\ndef f(a: int) -> int: x: int = 5; return x",
+                 "@d(x, y=lambda a: b)\ndef f(a): x: int = 5; return x"),
+                ("def f() -> None:\n    async def g(a: A,\n    ) -> A:\n"
+                 "        def h(\u00e9: A, \u00fc: B): pass",
+                 "def f():\n    async def g(a,\n    ):\n        def h(\u00e9, \u00fc): pass"),
+                ("def f(a: D[\n        str,  # why\n        int], b: T\n      ) -> int: pass",
+                 "def f(a\n\n, b\n      ): pass"),
+                ("def f(a: A  # why: not\n      = 5,\n      b: B =  # c\n          6): pass",
+                 "def f(a\n=5,\n      b\n=6): pass"),
+                ("def f(a: T,\n      b: T = 7) -> D[\n        str, int]: return b\nx: T",
+                 "def f(a,\n      b=7\n): return b\nx: T"),
+                ("def f(a: T) \\\n        -> T: return a\nf(1)", "def f(a\n): return a\nf(1)"),
+                ("def f(a: T, b: '''\n  :''', c: T = '''\n  x'''): pass\n'''def f(a: T): pass'''",
+                 "def f(a, b\n, c='''\n  x'''): pass\n'''def f(a: T): pass'''"),
+                ("class A(B):\n    a: int\n    b: L[int] = []\n    def f(self, a: T) -> T: pass",
+                 "class A(B):\n    a: int\n    b: L[int] = []\n    def f(self, a): pass"),
+                ("x: D[str, int] = {}\ny = x[1:2], {a: b for a in c}, lambda d: e  # def f(a: b)",
+                 "x: D[str, int] = {}\ny = x[1:2], {a: b for a in c}, lambda d: e  # def f(a: b)")):
+            with self.subTest(source):
+                self.assertEqual(strip(source.encode()).decode(), packed)
+                self.assertEqual(read_code(source.encode(), typed=False),
+                                 read_code(packed.encode()))
+
+    def test_the_catalogue_in_it_is_that_of_the_checkout(self) -> None:
+        script = ("import json, sys; sys.path.insert(0, sys.argv[1]); "
+                  "from insights_mini.core.catalogue import load_catalogue; "
+                  "print(json.dumps(load_catalogue()))")
+        said = subprocess.check_output([sys.executable, "-c", script, Product.build()], cwd="/")
+        rules, purposes = json.loads(said.decode("ascii"))
+        self.assertEqual(rules, load_catalogue().rules)
+        self.assertEqual(purposes, load_catalogue().purposes)
+        self.assertGreater(len(purposes), 400)
+
+    def test_each_spec_is_a_line_of_the_packed_catalogue_with_all_that_its_area_says(self) -> None:
+        text = self.entries["conf/specs/catalogue.json"].decode("utf-8")
+        packed = json.loads(text)
+        rows = [json.JSONDecoder().raw_decode(line)[0] for line in text.splitlines()
+                if line.startswith("[")]
+        listed = []
+        with open(os.path.join(TOP, "conf", "specs", "catalogue.json"), encoding="utf-8") as file:
+            manifest = json.load(file)
+        self.assertEqual(sorted(packed["areas"]), sorted(manifest.pop("areas")))
+        for area, tables in packed.pop("areas").items():
+            with open(os.path.join(TOP, "conf", "specs", area + ".json"), encoding="utf-8") as file:
+                edited = json.load(file)["specs"]
+            for kind in ("command", "file", "glob"):
+                found = [dict(zip([kind, *packed["fields"]], row)) for row in tables.get(kind, [])]
+                self.assertEqual([dict(spec, keep=spec.get("keep", [])) for spec in found],
+                                 [dict(spec, keep=spec.get("keep", [])) for spec in edited
+                                  if kind in spec], (area, kind))
+                listed += tables.get(kind, [])
+        self.assertEqual(rows, listed)
+        del packed["fields"]
+        self.assertEqual(packed, manifest)
 
     def test_it_is_smaller_than_promised(self) -> None:
-        self.assertLess(len(self.product), 400 * 1000)
+        self.assertLess(len(self.product), 500 * 1000)
 
 
 class Template(Scratch):

@@ -78,13 +78,12 @@ class TrustCase(Scratch):
     def verify(self, signature: bytes, content: bytes = CONTENT, keys: Optional[Keys] = None,
                seconds: float = PATIENCE) -> str:
         """Verify in the private folder, and check that nothing is left there."""
-        paths = [os.fsencode(self.write("copies/" + name, data))
-                 for name, data in (("egg", content), ("egg.asc", signature))]
+        path = os.fsencode(self.write("copies/egg", content))
         given = [("publisher.gpg", self.public["publisher"])] if keys is None else keys
         try:
             with trust.open_keyring(self.program, os.fsencode(self.private), given, seconds,
                                     Stop()) as keyring:
-                return keyring.verify(*paths)
+                return keyring.verify(path, signature)
         finally:
             self.assertEqual(os.listdir(self.private), [])
 
@@ -144,7 +143,7 @@ class ContentAndSignerTest(TrustCase):
                 flipped = bytearray(self.good)
                 flipped[at] ^= 1 << chance.randrange(8)
                 with self.subTest(at=at), self.assertRaises(trust.Untrusted):
-                    keyring.verify(egg, os.fsencode(self.write("egg.asc", bytes(flipped))))
+                    keyring.verify(egg, bytes(flipped))
 
     def test_a_signature_of_another_file_is_refused(self) -> None:
         self.refuses(MISFIT, self.sign(content=OTHER))
@@ -343,7 +342,6 @@ class SignatureFileTest(TrustCase):
             "of open length": (CUT, b"\x8b" + len(self.good).to_bytes(8, "big") + self.good),
             "in parts": (CUT, b"\xc2\xe1" + len(self.good).to_bytes(4, "big") + self.good),
             "an empty packet": ("", packet(2, b"")),
-            "huge": ("is larger than", b"\x89" + bytes(trust.MOST_SIGNATURE)),
         })
         for size in (1, 2, 3, 5, 8, 100, 1000):
             data = bytes(chance.randrange(256) for _ in range(size))
@@ -389,15 +387,24 @@ class SignatureFileTest(TrustCase):
 
     def test_a_missing_signature_or_content_is_refused(self) -> None:
         present = os.fsencode(self.write("egg", CONTENT))
-        signature = os.fsencode(self.write("egg.asc", self.good))
         absent = os.fsencode(self.path("absent"))
+        huge = self.write("huge", b"\x89" + bytes(trust.MOST_SIGNATURE))
+        for path in (absent, os.fsencode(self.folder), os.fsencode(huge)):
+            with self.subTest(path), self.assertRaises(trust.Untrusted):
+                trust.read_signature(path)
         with trust.open_keyring(self.program, os.fsencode(self.private),
                                 [("key", self.public["publisher"])], PATIENCE, Stop()) as keyring:
-            for paths in ((present, absent), (absent, signature),
-                          (present, os.fsencode(self.folder))):
-                with self.subTest(paths), self.assertRaises(trust.Untrusted):
-                    keyring.verify(*paths)
-            self.assertEqual(keyring.verify(present, signature), self.keys["publisher"])
+            with self.assertRaises(trust.Untrusted):
+                keyring.verify(absent, self.good)
+            self.assertEqual(keyring.verify(present, self.good), self.keys["publisher"])
+
+    def test_a_signature_file_that_is_a_link_is_refused(self) -> None:
+        self.write("egg.asc", self.good)
+        os.symlink("egg.asc", self.path("link.asc"))
+        self.assertEqual(trust.read_signature(os.fsencode(self.path("egg.asc"))), self.good)
+        with self.assertRaises(trust.Untrusted) as caught:
+            trust.read_signature(os.fsencode(self.path("link.asc")))
+        self.assertIn("is a link", caught.exception.why)
 
 
 class KeyFileTest(TrustCase):
@@ -429,8 +436,7 @@ class TraceTest(TrustCase):
             mode = os.stat(keyring.home).st_mode
             self.assertEqual(stat.S_IMODE(mode), 0o700)
             self.assertEqual(os.path.dirname(keyring.home), os.fsencode(self.private))
-            keyring.verify(*(os.fsencode(self.write(name, data)) for name, data in (
-                ("egg", CONTENT), ("egg.asc", self.good))))
+            keyring.verify(os.fsencode(self.write("egg", CONTENT)), self.good)
             self.assertNotIn(b"trustdb.gpg", os.listdir(keyring.home))
             raise ZeroDivisionError
         self.assertEqual(os.listdir(self.private), [])

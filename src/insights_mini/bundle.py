@@ -11,3 +11,12 @@ def read(name: str) -> bytes:
         top = os.path.dirname(top)
     content = here.__loader__.get_data(os.path.join(top, "conf", name))  # type: ignore[union-attr]
     return bytes(content)
+
+
+def read_whole() -> bytes:
+    """Return the bytes of the .pyz that this code runs from, or none in a checkout."""
+    archive = getattr(sys.modules[__name__].__loader__, "archive", None)
+    if archive is None:
+        return b""
+    with open(archive, "rb") as file:
+        return file.read()

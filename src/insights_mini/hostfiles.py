@@ -26,14 +26,18 @@ KINDS = (
     (stat.S_ISSOCK, "a socket"),
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
+    (stat.S_ISLNK, "a link"),
 )
 
 
-def open_regular(path: bytes) -> int:
-    """Open a regular file (links are followed) and return its descriptor; raise Unreadable."""
+def open_regular(path: bytes, follow: bool = True) -> int:
+    """Open a regular file and return its descriptor; raise Unreadable.
+
+    A link is followed, or refused without `follow`.
+    """
     try:
-        check_kind(os.stat(path))
-        descriptor = open_quietly(path)
+        check_kind(os.stat(path, follow_symlinks=follow))
+        descriptor = open_quietly(path, 0 if follow else os.O_NOFOLLOW)
     except OSError as error:
         raise explain(error)
     except ValueError:
@@ -46,9 +50,9 @@ def open_regular(path: bytes) -> int:
     return descriptor
 
 
-def open_quietly(path: bytes) -> int:
+def open_quietly(path: bytes, more: int = 0) -> int:
     """Open for reading without waiting and, where the host allows, without changing its atime."""
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | more
     try:
         return os.open(path, flags | os.O_NOATIME)
     except PermissionError:  # O_NOATIME is the owner's and root's
@@ -104,10 +108,31 @@ def read_window(descriptor: int, start: int, length: int) -> Iterator[bytes]:
         yield block
 
 
-def read_small(path: bytes, most: int) -> bytes:
+def check_guarded(path: bytes) -> None:
+    """Raise Unreadable if others than root and this user could put another file at this path.
+
+    Looked at are the file and every folder above it, as the path names them and, should it be a
+    link, where that leads. In a folder like /tmp (sticky) only a file's owner can replace it.
+    """
+    owners = (0, os.geteuid())
+    try:
+        for start in (os.path.dirname(os.path.abspath(path)), path):
+            here, above = os.path.realpath(start), b""
+            while here != above:
+                status = os.lstat(here)
+                shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not (
+                    stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX)
+                if shared or status.st_uid not in owners:
+                    raise Unreadable("others than root can write " + os.fsdecode(here))
+                here, above = os.path.dirname(here), here
+    except OSError as error:
+        raise explain(error)
+
+
+def read_small(path: bytes, most: int, follow: bool = True) -> bytes:
     """Return the whole of a file that is expected to be small; raise Unreadable, also if it is not.
     """
-    descriptor = open_regular(path)
+    descriptor = open_regular(path, follow)
     try:
         content = b"".join(read_window(descriptor, 0, most + 1))
     except OSError as error:

@@ -1,18 +1,26 @@
 """Where things lie on the host (CONTRACT.md section 1), and the environment that moves them."""
+import contextlib
 import os
-from typing import Mapping, NamedTuple
+from typing import Iterator, Mapping, NamedTuple
 
 # Names that begin like settings in the environment but are none.
-RESERVED = ("INSIGHTS_PHASE", "INSIGHTS_CONF_DIR", "INSIGHTS_STATE_DIR", "INSIGHTS_LOG_DIR")
+RESERVED = ("INSIGHTS_PHASE", "INSIGHTS_CONF_DIR", "INSIGHTS_STATE_DIR", "INSIGHTS_LOG_DIR",
+            "INSIGHTS_EGG", "INSIGHTS_CLIENT_VERSION")
+
+# How the names of temporary folders of our own begin: of gpg's home, of the copies of eggs. They
+# are locked while they are used; what a killed run left is swept by the next one.
+HOME = b"insights-gpg-"
+COPIES = b"insights-eggs-"
 
 
 class Paths(NamedTuple):
-    """The folders of a run, absolute."""
+    """The folders of a run, absolute, and the settings of another program that it reads."""
 
     conf_dir: bytes
     state_dir: bytes
     log_dir: bytes
     temp_dir: bytes
+    rhsm_conf: bytes = b"/etc/rhsm/rhsm.conf"
 
     @property
     def configuration(self) -> bytes:
@@ -31,12 +39,60 @@ class Paths(NamedTuple):
         return os.path.join(self.conf_dir, b"redhattools.pub.gpg")
 
     @property
+    def ca_bundle(self) -> bytes:
+        return os.path.join(self.conf_dir, b"cert-api.access.redhat.com.pem")
+
+    @property
+    def egg_etag(self) -> bytes:
+        return os.path.join(self.conf_dir, b".insights-core.etag")
+
+    @property
+    def signature_etag(self) -> bytes:
+        return os.path.join(self.conf_dir, b".insights-core-gpg-sig.etag")
+
+    @property
+    def rpm_egg(self) -> bytes:
+        return os.path.join(self.conf_dir, b"rpm.egg")
+
+    @property
+    def new_egg(self) -> bytes:
+        return os.path.join(self.state_dir, b"newest.egg")
+
+    @property
+    def stable_egg(self) -> bytes:
+        return os.path.join(self.state_dir, b"last_stable.egg")
+
+    @property
+    def versions(self) -> bytes:
+        """The highest version of each format of egg that has done a run here."""
+        return os.path.join(self.state_dir, b"insights-mini.versions")
+
+    @property
     def log_file(self) -> bytes:
         return os.path.join(self.log_dir, b"insights-client.log")
 
     @property
     def lock(self) -> bytes:
         return os.path.join(self.state_dir, b"insights-mini.lock")
+
+
+@contextlib.contextmanager
+def temporary_folder(parent: bytes, prefix: bytes) -> Iterator[bytes]:
+    """Give a new folder, 0700 and locked, that is gone afterwards with all in it; raise OSError."""
+    import fcntl  # all of these late: most runs need no such folder
+    import shutil
+    import tempfile
+    folder = tempfile.mkdtemp(prefix=prefix, dir=parent)
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with contextlib.suppress(OSError):  # where nothing can be locked, nothing is swept
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield folder
+        finally:
+            os.close(lock)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def make_private_folder(path: bytes) -> None:

@@ -11,17 +11,16 @@ Who owns the files and which keys are trusted is the caller's matter.
 """
 import binascii
 import contextlib
-import fcntl
 import os
 import time
 from typing import FrozenSet, Iterator, List, NoReturn, Optional, Sequence, Tuple
 
-from insights_mini import hostfiles, process
+from insights_mini import bundle, hostfiles, process
 from insights_mini.exits import reason
 from insights_mini.log import write_all
+from insights_mini.paths import HOME, temporary_folder
 
 SYSTEM_FOLDERS = (b"/usr/bin", b"/bin")
-HOME = b"insights-gpg-"      # how the name of gpg's home begins; what a killed run left is swept
 MOST_SIGNATURE = 64 * 1024   # bytes; a signature has some hundred
 MOST_KEYS = 1024 * 1024      # bytes of a file of public keys
 MOST_OUTPUT = 1024 * 1024    # bytes of one run of gpg
@@ -89,22 +88,14 @@ def open_keyring(gpg: bytes, folder: bytes, keys: Sequence[Tuple[str, bytes]], s
     `keys` are names for messages and contents of public key files, binary or armoured, each with
     one key or more. `seconds` bounds each run of gpg. Raises Untrusted.
     """
-    import shutil  # late: it brings modules for compression along
-    import tempfile
-    try:
-        home = tempfile.mkdtemp(prefix=HOME, dir=folder)
-        lock = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise Untrusted("gpg gets no folder to work in: " + reason(error),
-                        "make room in " + os.fsdecode(folder))
-    try:
-        with contextlib.suppress(OSError):  # where nothing can be locked, nothing is swept
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with contextlib.ExitStack() as stack:
+        try:
+            home = stack.enter_context(temporary_folder(folder, HOME))
+        except OSError as error:
+            raise Untrusted("gpg gets no folder to work in: " + reason(error),
+                            "make room in " + os.fsdecode(folder))
+        stack.callback(remove_socket_folder, gpg, home, seconds)
         yield Keyring(gpg, home, keys, seconds, stop)
-    finally:
-        remove_socket_folder(gpg, home, seconds)
-        shutil.rmtree(home, ignore_errors=True)
-        os.close(lock)
 
 
 def remove_socket_folder(gpg: bytes, home: bytes, seconds: float) -> None:
@@ -123,18 +114,33 @@ def limit(seconds: float) -> process.Limits:
     return process.Limits(time.monotonic() + seconds, MOST_OUTPUT, GRACE)
 
 
-def vouch(content: bytes, signature: bytes, keys: bytes, folder: bytes, seconds: float) -> None:
-    """Raise Untrusted unless a file's content, as it was read, is signed by one of the keys.
-
-    `signature` and `keys` are the paths of its detached signature and of a public key file; the
-    folder is one in which a private one can be made.
-    """
-    shown = os.fsdecode(keys)
+def read_signature(path: bytes) -> bytes:
+    """Return the content of a file with a detached signature, which is no link; or Untrusted."""
     try:
-        key = hostfiles.read_small(keys, MOST_KEYS)
+        return hostfiles.read_small(path, MOST_SIGNATURE, follow=False)
     except hostfiles.Unreadable as error:
-        raise Untrusted("cannot read the public key %s: %s" % (shown, error.why))
-    with open_keyring(find_gpg(""), folder, [(shown, key)], seconds, process.Stop()) as ring:
+        raise Untrusted("cannot read the signature: " + error.why)
+
+
+def load_keys(path: bytes) -> List[Tuple[str, bytes]]:
+    """Return the trusted public keys: those of the file at this path, which only root may be able
+    to write, and the one that was built into this .pyz; or Untrusted."""
+    keys = []
+    with contextlib.suppress(OSError):
+        keys.append(("the publisher's key", bundle.read("publisher.gpg")))
+    try:
+        hostfiles.check_guarded(path)
+        keys.append((os.fsdecode(path), hostfiles.read_small(path, MOST_KEYS)))
+    except hostfiles.Unreadable as error:
+        if not (error.absent and keys):
+            raise Untrusted("cannot read the public key %s: %s" % (os.fsdecode(path), error.why))
+    return keys
+
+
+def vouch(content: bytes, signature: bytes, keys: Sequence[Tuple[str, bytes]], folder: bytes,
+          seconds: float) -> None:
+    """Raise Untrusted unless a content is signed by one of the keys; as open_keyring and verify."""
+    with open_keyring(find_gpg(""), folder, keys, seconds, process.Stop()) as ring:
         copy = os.path.join(ring.home, b"content")
         try:
             with open(copy, "wb") as file:
@@ -178,15 +184,14 @@ class Keyring:
     def verify(self, content: bytes, signature: bytes) -> str:
         """Return the fingerprint of the primary key that vouches for a file; or Untrusted.
 
-        Both are absolute paths of regular files that nobody else can change.
+        `content` is the absolute path of a regular file that nobody else can change, `signature`
+        the content of its signature file.
         """
+        packet = extract(signature)
         try:
-            packet = extract(hostfiles.read_small(signature, MOST_SIGNATURE))
             copy = os.path.join(self.home, b"signature")
             with open(copy, "wb") as file:
                 file.write(packet)
-        except hostfiles.Unreadable as error:
-            raise Untrusted("cannot read the signature: " + error.why)
         except OSError as error:
             raise Untrusted("gpg cannot be given the signature: " + reason(error))
         return judge(self.ask(b"--verify", b"--", copy, content), self.trusted)

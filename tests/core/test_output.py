@@ -7,7 +7,6 @@ import sys
 import time
 from typing import Any, List
 
-from insights_mini import trust
 from insights_mini.core.diskspace import find_mount
 from insights_mini.core.output import (
     FileOutput,
@@ -18,7 +17,7 @@ from insights_mini.core.output import (
     sweep,
 )
 from insights_mini.exits import Failure
-from insights_mini.paths import Paths
+from insights_mini.paths import COPIES, HOME, Paths
 from insights_mini.settings import Settings, imply
 from tests.support import TOP, Scratch
 
@@ -272,14 +271,17 @@ class Sweeping(Case):
     def test_what_a_killed_check_of_a_signature_left_is_removed_and_never_what_a_live_one_uses(
             self) -> None:
         """FAULTS 38."""
-        home = self.path("tmp", os.fsdecode(trust.HOME) + "x")
-        os.makedirs(home, 0o700)
-        self.write(home + "/private-keys/pubring.kbx", "keys")
-        lock = os.open(home, os.O_RDONLY)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        self.assertEqual((self.sweep(), os.path.exists(home)), (0, True))
-        os.close(lock)
-        self.assertEqual((self.sweep(), os.path.exists(home)), (0, False))
+        for prefix in (HOME, COPIES):
+            folder = self.path("tmp", os.fsdecode(prefix) + "x")
+            os.makedirs(folder, 0o700)
+            self.write(folder + "/insights-gpg-y/pubring.kbx", "keys")
+            self.write(folder + "/0.pyz", "egg")
+            lock = os.open(folder, os.O_RDONLY)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with self.subTest(prefix):
+                self.assertEqual((self.sweep(), os.path.exists(folder)), (0, True))
+                os.close(lock)
+                self.assertEqual((self.sweep(), os.path.exists(folder)), (0, False))
 
     def test_what_a_killed_run_left_is_removed_and_never_what_a_live_one_writes(self) -> None:
         """FAULTS 38."""

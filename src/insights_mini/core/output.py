@@ -14,14 +14,15 @@ from typing import NamedTuple, Optional, Union
 from insights_mini.core.diskspace import cannot_write
 from insights_mini.exits import Failure, Stopped, reason
 from insights_mini.log import show, write_all
-from insights_mini.paths import Paths
+from insights_mini.paths import COPIES, HOME, Paths
 from insights_mini.settings import Settings
-from insights_mini.trust import HOME
+from insights_mini.statefiles import sync_folder
 
 SUFFIXES = {"gz": b".tar.gz", "bz2": b".tar.bz2", "xz": b".tar.xz", "none": b".tar"}
 UNFIT = re.compile(rb"[^A-Za-z0-9._-]+")  # for a host name within a file name
 PART = b".part"
 PREFIX = b"insights-"
+TEMPORARY = (HOME, COPIES)  # folders with nothing in them that anybody would miss
 HIDDEN_PREFIX = b".insights-"  # in a folder that is the user's
 
 
@@ -226,14 +227,6 @@ def place(part: bytes, path: bytes) -> None:
         os.unlink(part)
 
 
-def sync_folder(folder: bytes) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def sweep(temp_dir: bytes, folder: bytes) -> int:
     """Remove what killed runs have left in the two folders, never what a live run is writing.
 
@@ -258,7 +251,7 @@ def sweep_work(work: bytes) -> int:
     try:
         if not try_lock(lock):
             return 0
-        if os.path.basename(work).startswith(HOME):
+        if os.path.basename(work).startswith(TEMPORARY):
             import shutil  # late: seldom needed
             shutil.rmtree(work, ignore_errors=True)
             return 0

@@ -4,7 +4,6 @@ Rules that the user named must be right, or the run fails. The cache and the fal
 one is unusable, or no trusted key has signed it, a warning says why and the next one serves.
 """
 import os
-import stat
 from typing import List, Optional
 
 from insights_mini import hostfiles, trust
@@ -71,24 +70,17 @@ def try_file(path: bytes, settings: Settings, paths: Paths, log: Log) -> Optiona
     nor one without the signature of a trusted key beside it. What was checked is what is used.
     """
     try:
-        status = os.stat(path)
-        if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            log.warning("the rules in %s are not used: others than root can write them" %
-                        show(path))
-            return None
         content = hostfiles.read_small(path, LARGEST)
+        hostfiles.check_guarded(path)
         if settings.no_gpg:
             log.warning("the signature of the rules in %s is not checked" % show(path))
         else:
-            trust.vouch(content, path + b".asc", paths.public_keys, paths.temp_dir, SECONDS)
+            trust.vouch(content, trust.read_signature(path + b".asc"),
+                        trust.load_keys(paths.public_keys), paths.temp_dir, SECONDS)
         rules = parse_rules(content)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        log.warning("the rules in %s are not used: %s" % (show(path), error.strerror))
-        return None
     except hostfiles.Unreadable as error:
-        log.warning("the rules in %s are not used: %s" % (show(path), error.why))
+        if not error.absent:
+            log.warning("the rules in %s are not used: %s" % (show(path), error.why))
         return None
     except trust.Untrusted as error:
         log.warning("the rules in %s are not used: %s; %s" % (
