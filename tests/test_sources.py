@@ -125,10 +125,10 @@ class WrongCommandLines(SourcesCase):
 class UnknownNames(SourcesCase):
     def test_an_unknown_name_is_a_warning_that_never_shows_the_value(self) -> None:
         loaded = self.load(environ={"INSIGHTS_TOKEN": SECRET},
-                           file=section("password = " + SECRET, "quiet = yes"))
+                           file=section("passwort = " + SECRET, "quiet = yes"))
         self.assertEqual(len(loaded.warnings), 2)
         file, environment = sorted(loaded.warnings)
-        self.assertIn("password", file)
+        self.assertIn("passwort", file)
         self.assertIn(self.conf, file)
         self.assertIn("token", environment)
         self.assertIn("environment", environment)

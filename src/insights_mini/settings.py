@@ -37,6 +37,20 @@ class Settings(NamedTuple):
     max_size: int = 1024 * MIB
     max_member: int = 64 * MIB
     max_read: int = 4096 * MIB
+    auto_update: bool = True
+    base_url: str = "cert-api.access.redhat.com:443/r/insights"
+    egg_path: str = ""
+    egg_gpg_path: str = ""
+    collection_rules_url: str = ""
+    authmethod: str = "BASIC"
+    username: str = ""
+    password: str = ""
+    cert_verify: str = ""
+    proxy: str = ""
+    no_proxy: str = ""
+    http_timeout: float = 120.0
+    insecure_connection: bool = False
+    net_debug: bool = False
     remove_file: str = ""
     redaction_file: str = ""
     content_redaction_file: str = ""
@@ -107,7 +121,7 @@ GROUPS = (
         Option("from_file", "take the collection rules from this file", ("--from-file",), "FILE",
                "text"),
         Option("from_stdin", "take the collection rules from standard input", ("--from-stdin",)),
-        Option("no_gpg", "use cached rules without a check of their signature", ("--no-gpg",)),
+        Option("no_gpg", "use eggs and rules without a check of their signature", ("--no-gpg",)),
         Option("run_these", "collect only these symbolic names, separated by commas",
                ("--run-these",), "NAME[,NAME...]", "names"),
         Option("display_name", "the name under which this host is shown", ("--display-name",),
@@ -157,6 +171,29 @@ GROUPS = (
                "output", ("--max-read",), "SIZE", "size"),
         Option("phase_timeout", "longest time in seconds for one phase; collecting has max_time "
                "on top", kind="seconds"),
+    )),
+    Group("the service", (
+        Option("auto_update", "fetch a newer core and newer collection rules before collecting"),
+        Option("base_url", "host, port and path of the service, without a scheme", kind="text"),
+        Option("egg_path", "fetch the core from this URL instead", kind="text"),
+        Option("egg_gpg_path", "fetch the signature of the core from this URL instead",
+               kind="text"),
+        Option("collection_rules_url", "fetch the collection rules from this URL instead; their "
+               "signature has .asc at the end", kind="text"),
+        Option("authmethod", "BASIC: username and password; CERT: the certificate of the host's "
+               "subscription", kind="choice", choices=("BASIC", "CERT")),
+        Option("username", "who logs in with BASIC", kind="text"),
+        Option("password", "the password for BASIC", kind="text"),
+        Option("cert_verify", "certificates to check the service's by: a file, True for the "
+               "system's, False for no check", kind="text"),
+        Option("proxy", "URL of the HTTP proxy; not set: HTTPS_PROXY of the environment",
+               kind="text"),
+        Option("no_proxy", "hosts reached without the proxy, separated by commas; not set: "
+               "NO_PROXY of the environment", kind="text"),
+        Option("http_timeout", "longest time in seconds to wait for the other side",
+               kind="seconds"),
+        Option("insecure_connection", "use plain HTTP, for tests of a service only"),
+        Option("net_debug", "print each request, its result, time and size", ("--net-debug",)),
     )),
     Group("messages", (
         Option("quiet", "print nothing but errors and warnings", ("--quiet",)),
