@@ -343,7 +343,7 @@ class Hiding(RedactionCase):
             "/bin/echo 'John Doe'", "/bin/echo /home/bob",
             "/bin/echo %s" % ADDRESSES[1], "/bin/echo %s" % ADDRESSES[2]]), **ALL)
         names = " ".join(members)
-        for leak in ("John_Doe", "home.bob", "2001_db8_77_55", "52_54_00_ab_cd_ef"):
+        for leak in ("John_Doe", "home.bob", "2001_db8_77", "52_54_00_ab_cd_ef"):
             self.assertNotIn(leak, names)
 
     def test_what_the_configuration_holds_of_the_client_itself_does_not_show(self) -> None:

@@ -20,7 +20,7 @@ def main(argv: "List[str]", environ: "Mapping[str, str]") -> int:
     if phase:
         from insights_mini.core.phases import run_alone
         return run_alone(phase, argv, environ)
-    if argv == ["--version"] and os.geteuid() == 0:  # the only egg is this file: no need to ask it
+    if argv == ["--version"] and os.geteuid() == 0 and is_alone(environ):
         try:
             os.write(1, describe().encode("ascii"))
             return 0
@@ -28,6 +28,14 @@ def main(argv: "List[str]", environ: "Mapping[str, str]") -> int:
             pass  # the long way knows what to say
     from insights_mini.wrapper.main import run
     return run(argv, environ, run_phase)
+
+
+def is_alone(environ: "Mapping[str, str]") -> bool:
+    """Tell whether there can be no other egg than this file, without what paths.py would import."""
+    conf = environ.get("INSIGHTS_CONF_DIR") or "/etc/insights-client"
+    state = environ.get("INSIGHTS_STATE_DIR") or "/var/lib/insights"
+    return "EGG" not in environ and not any(os.path.lexists(path) for path in (
+        state + "/newest.egg", state + "/last_stable.egg", conf + "/rpm.egg"))
 
 
 def run_phase(phase: str, loaded: "Loaded", environ: "Mapping[str, str]") -> int:

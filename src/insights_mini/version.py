@@ -3,6 +3,6 @@
 VERSION = "0.1.0"
 
 
-def describe() -> str:
-    """Return what --version prints."""
-    return "Client: %s\nCore: %s\n" % (VERSION, VERSION)
+def describe(client: str = VERSION) -> str:
+    """Return what --version prints; the client, which is the wrapper, may be another file."""
+    return "Client: %s\nCore: %s\n" % (client, VERSION)

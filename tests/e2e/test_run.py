@@ -9,6 +9,7 @@ import sys
 import tarfile
 from typing import Any, Dict, List, Sequence, Tuple
 
+from insights_mini.version import VERSION
 from tests.support import Done, HostCase, Product, read_archive, read_archive_bytes
 
 STAMP = re.compile(r"insights-(\S+)-(\d{14})\.tar\.gz")
@@ -355,7 +356,8 @@ class Outputs(WholeRun):
         self.assertEqual(json.loads(members["branch_info"].decode()),
                          {"remote_branch": -1, "remote_leaf": -1})
         versions = json.loads(members["version_info"].decode())
-        self.assertEqual(set(versions), {"core_version", "client_version"})
+        self.assertEqual(versions, {"core_version": VERSION, "client_version": VERSION,
+                                    "egg": "built-in egg"})
         report = json.loads(members["blacklist_report"].decode())
         self.assertEqual(set(report.values()), {0})
         self.assertEqual([name for name in members if "/" not in name],

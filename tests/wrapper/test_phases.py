@@ -5,12 +5,12 @@ import time
 from typing import Callable, List, Mapping, Sequence, Tuple, Union
 
 from insights_mini import log
-from insights_mini.eggs import Egg, find_eggs
+from insights_mini.eggs import Egg
 from insights_mini.exits import FAILED, OK
 from insights_mini.settings import Settings
 from insights_mini.sources import Loaded
 from insights_mini.version import VERSION
-from insights_mini.wrapper.phases import PHASES, run_phases
+from insights_mini.wrapper.phases import PHASES, Start, run_phases
 from tests.test_log import captured
 from tests.wrapper.test_child import ChildCase, die, hang
 
@@ -36,7 +36,10 @@ class PhasesCase(ChildCase):
 
         def run_phase(phase: str, given: Loaded, environ: Mapping[str, str]) -> int:
             assert given is loaded
-            assert environ == {"KEPT": "as it was", "INSIGHTS_PHASE": phase}
+            assert environ == {"KEPT": "as it was", "INSIGHTS_PHASE": phase,
+                               "INSIGHTS_EGG": environ["INSIGHTS_EGG"],
+                               "INSIGHTS_CLIENT_VERSION": VERSION}
+            assert environ["INSIGHTS_EGG"] in [egg.name for egg in eggs]
             with open(journal, "r+") as file:
                 number = len(file.readlines())
                 file.write(phase + "\n")
@@ -44,12 +47,14 @@ class PhasesCase(ChildCase):
             return outcome if isinstance(outcome, int) else outcome()
 
         with captured() as got:
-            status = run_phases(eggs, run_phase, loaded, {"KEPT": "as it was"}, self.signals,
-                                log.Log(log.Console(log.console_level(self.settings))))
+            outcome = run_phases(lambda: eggs, Start(run_phase, loaded, [], {"KEPT": "as it was"}),
+                                 self.signals,
+                                 log.Log(log.Console(log.console_level(self.settings))))
+        self.worker = outcome.worker
         self.out, self.err = got.out.decode(), got.err.decode()
         with open(journal) as file:
             self.ran = file.read().split()
-        return status
+        return outcome.status
 
 
 class Failing(PhasesCase):
@@ -140,8 +145,13 @@ class Ending(PhasesCase):
             "phase update: first egg 3.0 starts",
             "phase update: first egg 3.0 ended: exit status 100"])
 
-    def test_the_egg_that_is_there_is_the_file_itself(self) -> None:
-        self.assertEqual([egg.version for egg in find_eggs()], [VERSION])
+    def test_the_egg_that_did_the_last_phase_is_told_and_only_after_a_whole_run(self) -> None:
+        for outcomes, worker in (([], EGGS[0]), ([0, 1], EGGS[1]), ([0, 0, 0, 1], EGGS[1]),
+                                 ([0, 0, 0, 100], EGGS[0]), ([100], None), ([0, 0, 0, 101], None),
+                                 ([1, 1], None)):
+            with self.subTest(outcomes=outcomes):
+                self.play(*outcomes, eggs=EGGS[:2])
+                self.assertEqual(self.worker, worker)
 
 
 class Signalled(PhasesCase):

@@ -19,10 +19,12 @@ from insights_mini.core.specs import Rules
 from insights_mini.core.spool import Store
 from insights_mini.core.summary import Summary
 from insights_mini.core.tags import load_tags
+from insights_mini.eggs import BUILT_IN
 from insights_mini.exits import Failure
 from insights_mini.log import INFO, Log, show
 from insights_mini.paths import Paths
 from insights_mini.settings import Settings
+from insights_mini.version import VERSION
 
 PATIENCE = 30.0  # seconds beyond a command's own time after which its thread is given up
 OUTPUT = 1024 * 1024  # most bytes that a pre-command may print
@@ -39,6 +41,7 @@ class Run(NamedTuple):
     stop: process.Stop
     log: Log
     redaction: Redaction
+    versions: Mapping[str, str]  # of what does this run
 
 
 def collect_archive(settings: Settings, paths: Paths, environ: Mapping[str, str],
@@ -90,7 +93,13 @@ def prepare(settings: Settings, paths: Paths, environ: Mapping[str, str], log: L
     log.clean = redaction.policy.clean_text  # before what may name a path or a spec
     rules = load_rules(settings, paths, log)
     return Run(settings, rules, choose_name(own), command_environment(environ),
-               started + settings.max_time, process.Stop(), log, redaction)
+               started + settings.max_time, process.Stop(), log, redaction, name_versions(environ))
+
+
+def name_versions(environ: Mapping[str, str]) -> Dict[str, str]:
+    """Return the content of version_info: the wrapper tells who it is, and what it calls us."""
+    return {"core_version": VERSION, "egg": environ.get("INSIGHTS_EGG", BUILT_IN.name),
+            "client_version": environ.get("INSIGHTS_CLIENT_VERSION", VERSION)}
 
 
 def read_tags(settings: Settings, paths: Paths, log: Log) -> List[Dict[str, str]]:
@@ -159,7 +168,7 @@ def fill_archive(run: Run, made: output.Output, archive: Archive, paths: Paths,
         filling = Filling(archive, run.redaction, run.settings, summary, report, means)
         for task, result in workers.run(make_watch(run, len(planned.tasks))):
             filling.add(task, result)
-        filling.finish(read_tags(run.settings, paths, run.log))
+        filling.finish(read_tags(run.settings, paths, run.log), run.versions)
     finally:
         run.stop.set()
         workers.leave()

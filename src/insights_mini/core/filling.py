@@ -121,7 +121,7 @@ class Filling:
             yield block
         self.proof.read(name, lines.finish())
 
-    def finish(self, tags: Sequence[Mapping[str, str]]) -> None:
+    def finish(self, tags: Sequence[Mapping[str, str]], versions: Mapping[str, str]) -> None:
         """Add the client's own members and close the archive.
 
         The analysis side tells the archive by its insights_commands, so that is never empty.
@@ -129,7 +129,7 @@ class Filling:
         if not any(name.startswith(IN_COMMANDS) for name in self.names):
             self.put(IN_COMMANDS + b"insights-mini_--version", VERSION.encode("ascii") + b"\n")
         self.put(b"branch_info", to_json(BRANCH_INFO))
-        self.put(b"version_info", to_json({"core_version": VERSION, "client_version": VERSION}))
+        self.put(b"version_info", to_json(versions))
         if self.settings.display_name:
             name = self.clean(self.settings.display_name)
             self.put(b"display_name", name, name)

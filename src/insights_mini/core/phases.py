@@ -12,7 +12,7 @@ from insights_mini.exits import FAILED, OK, STOP_DONE, STOP_FAILED, USAGE, Failu
 from insights_mini.log import Log, write_all
 from insights_mini.paths import Paths, find_paths
 from insights_mini.settings import Settings
-from insights_mini.version import describe
+from insights_mini.version import VERSION, describe
 
 
 class Context(NamedTuple):
@@ -25,12 +25,16 @@ class Context(NamedTuple):
 
 
 def run_alone(phase: str, argv: List[str], environ: Mapping[str, str]) -> int:
-    """Run one phase in a process of its own, as the protocol starts an egg."""
+    """Run one phase in a process of its own, as the protocol starts an egg.
+
+    The wrapper has understood the settings; if this egg does not, it is the wrong egg for them, and
+    another one shall try.
+    """
     try:
         loaded = sources.load(argv, environ, find_paths(environ))
     except Failure as failure:
         log.Console(log.INFO).line(log.ERROR, str(failure))
-        return STOP_DONE + failure.status
+        return FAILED
     return run(phase, loaded, environ)
 
 
@@ -69,7 +73,7 @@ def make_context(loaded: sources.Loaded, environ: Mapping[str, str]) -> Context:
 def pre_update(context: Context) -> int:
     """Do what is asked for instead of a collection."""
     if context.settings.version:
-        return print_result(describe())
+        return print_result(describe(context.environ.get("INSIGHTS_CLIENT_VERSION", VERSION)))
     if context.settings.list_specs:
         from insights_mini.core.listing import list_specs
         return print_result(list_specs(context.settings, context.paths, context.log))
@@ -100,7 +104,7 @@ def print_result(text: str) -> int:
 
 
 def update(context: Context) -> int:
-    """Nothing can be newer than this file: it is the only egg, and nothing is fetched."""
+    """Nothing is fetched."""
     return OK
 
 

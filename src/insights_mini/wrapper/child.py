@@ -2,8 +2,10 @@
 
 The built-in egg is forked: a new interpreter for each of the four phases would cost more than the
 rest of the wrapper, and a fork isolates a crash just as well. Nothing here runs in threads, which
-is what makes forking safe.
+is what makes forking safe. An egg from outside is started from the fork, in a process group of its
+own, so that whatever it has started ends with it.
 """
+import contextlib
 import os
 import select
 import signal
@@ -14,6 +16,8 @@ from typing import Callable, NamedTuple, Optional
 from insights_mini.exits import Failure, reason
 
 GRACE = 15.0  # seconds a phase has after SIGTERM: enough to stop its commands and clean up
+LOOK = 0.5    # longest time in seconds between two looks at the child
+SOON = 0.002  # between two looks when the pipe is closed: it is about to end
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -47,9 +51,12 @@ class Signals:
             send(self.child, signal.SIGTERM)
 
 
-def run(work: Callable[[], int], seconds: float, signals: Signals,
-        grace: float = GRACE) -> Ending:
-    """Run the work in a forked child and return how it ended, within the limit; raise Failure."""
+def run(work: Callable[[], int], seconds: float, signals: Signals, grace: float = GRACE,
+        group: bool = False) -> Ending:
+    """Run the work in a forked child and return how it ended, within the limit; raise Failure.
+
+    With `group` it gets a process group of its own, which is ended with it.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
     try:
         watch, held = os.pipe()  # the child holds one end: its death wakes the watcher
@@ -58,16 +65,22 @@ def run(work: Callable[[], int], seconds: float, signals: Signals,
         raise Failure("cannot start a process", reason(error), "see the limits of this user")
     if child == 0:
         os.close(watch)
-        become_phase(work)
+        become_phase(work, held, group)
     os.close(held)
     signals.child = child
+    if group:
+        with contextlib.suppress(OSError):  # the child does it too, and may have gone on already
+            os.setpgid(child, child)
+        signals.child = -child  # as kill(2) wants it
     signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
     try:
-        over = not wait_for(watch, seconds)
+        over = not wait_for(child, watch, seconds)
         if over:
-            send(child, signal.SIGTERM)
-            if not wait_for(watch, grace):
+            send(signals.child, signal.SIGTERM)
+            if not wait_for(child, watch, grace):
                 send(child, signal.SIGKILL)
+        if group:
+            send(-child, signal.SIGKILL)  # the child is not reaped yet, so the number is its own
         _, status = os.waitpid(child, 0)
     finally:
         signals.child = 0
@@ -77,10 +90,13 @@ def run(work: Callable[[], int], seconds: float, signals: Signals,
     return Ending(os.WEXITSTATUS(status), 0, over)
 
 
-def become_phase(work: Callable[[], int]) -> None:
+def become_phase(work: Callable[[], int], held: int, group: bool) -> None:
     """Do the work and leave, without running anything of the wrapper's any more."""
     status = 1
     try:
+        if group:
+            os.setpgid(0, 0)
+            os.set_inheritable(held, True)
         for number in PASSED_ON:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)
@@ -90,17 +106,22 @@ def become_phase(work: Callable[[], int]) -> None:
         os._exit(status)
 
 
-def wait_for(watch: int, seconds: float) -> bool:
-    """Wait until the other end of the pipe is closed; False when the time is over first."""
+def wait_for(child: int, watch: int, seconds: float) -> bool:
+    """Wait until the child has ended, and leave it unreaped; False when the time is over first.
+
+    The closed pipe tells at once; but what an egg has started may hold it open, and an egg may
+    close it early, so the child itself is looked at as well.
+    """
     until = time.monotonic() + seconds
     poller = select.poll()
     poller.register(watch, select.POLLIN)
-    while True:
+    while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         left = until - time.monotonic()
         if left <= 0:
             return False
-        if poller.poll(min(left, 3600.0) * 1000):
-            return True
+        if poller.poll(min(left, LOOK) * 1000):
+            time.sleep(min(left, SOON))
+    return True
 
 
 def send(child: int, number: int) -> None:
