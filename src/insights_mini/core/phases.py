@@ -104,7 +104,13 @@ def print_result(text: str) -> int:
 
 
 def update(context: Context) -> int:
-    """Nothing is fetched."""
+    """Fetch a newer egg and newer rules, where the network may be used."""
+    settings = context.settings
+    if settings.auto_update and not settings.offline:
+        from insights_mini.core import signals
+        from insights_mini.core.update import update as fetch
+        signals.raise_stopped()
+        fetch(settings, context.paths, context.environ, context.log)
     return OK
 
 
