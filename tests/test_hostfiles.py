@@ -258,3 +258,133 @@ class Small(HostFilesCase):
             with self.assertRaises(Unreadable):
                 hostfiles.read_small(name, limit)
         self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+
+
+class Links(HostFilesCase):
+    """Without `follow` the last part of a path is no link; its folders may be."""
+
+    def test_a_link_is_refused_whatever_it_leads_to(self) -> None:
+        self.make("file", b"content")
+        os.mkfifo(self.path("fifo"))
+        for name, target in (("to-file", "file"), ("dangling", "nowhere"), ("to-fifo", "fifo"),
+                             ("to-folder", "."), ("loop", "loop"), ("to-device", "/dev/zero")):
+            os.symlink(target, self.path(name))
+            with self.subTest(name):
+                with self.assertRaises(Unreadable) as caught:
+                    hostfiles.read_small(self.name(name), 100, follow=False)
+                self.assertEqual((caught.exception.why, caught.exception.absent),
+                                 ("is a link", False))
+                with self.assertRaises(Unreadable):
+                    os.close(hostfiles.open_regular(self.name(name), follow=False))
+
+    def test_what_is_no_regular_file_is_still_refused(self) -> None:
+        os.mkfifo(self.path("fifo"))
+        for name, why in (("fifo", "a FIFO"), (".", "a directory"), ("missing", "No such file")):
+            with self.subTest(name), self.assertRaises(Unreadable) as caught:
+                hostfiles.read_small(self.name(name), 100, follow=False)
+            self.assertIn(why, caught.exception.why)
+
+    def test_a_link_among_the_folders_is_followed(self) -> None:
+        self.make("real/file", b"content")
+        os.symlink("real", self.path("folder"))
+        self.assertEqual(hostfiles.read_small(self.name("folder", "file"), 100, follow=False),
+                         b"content")
+
+
+class Guarded(HostFilesCase):
+    """Whether others than root could put another file there. These tests run as root."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        if os.geteuid() != 0:
+            self.skipTest("only root can give files away")
+        self.make("a/b/file", b"x")
+        for name in ("a", "a/b"):
+            os.chmod(self.path(name), 0o755)
+
+    def reason(self, *parts: str) -> str:
+        """Return why a path is not guarded, or nothing if it is."""
+        try:
+            hostfiles.check_guarded(self.name(*parts))
+        except Unreadable as error:
+            return error.why
+        return ""
+
+    def test_a_file_or_folder_above_that_others_can_write_is_named(self) -> None:
+        for name, mode, guarded in (
+                ("a/b/file", 0o600, True), ("a/b/file", 0o644, True), ("a/b/file", 0o444, True),
+                ("a/b/file", 0o620, False), ("a/b/file", 0o602, False), ("a/b/file", 0o666, False),
+                ("a/b/file", 0o1602, False), ("a/b", 0o700, True), ("a/b", 0o775, False),
+                ("a/b", 0o757, False), ("a/b", 0o777, False), ("a/b", 0o1777, True),
+                ("a/b", 0o1775, True), ("a", 0o775, False), ("a", 0o702, False),
+                ("a", 0o1777, True)):
+            with self.subTest(name, mode="%o" % mode):
+                before = os.stat(self.path(name)).st_mode & 0o7777
+                os.chmod(self.path(name), mode)
+                self.assertEqual(self.reason("a/b/file"), "" if guarded else
+                                 "others than root can write " + self.path(name))
+                os.chmod(self.path(name), before)
+
+    def test_what_belongs_to_others_is_not_guarded(self) -> None:
+        for name in ("a/b/file", "a/b", "a"):
+            for mode in (0, 0o1000):
+                with self.subTest(name, mode=mode):
+                    os.chown(self.path(name), NOBODY, 0)
+                    os.chmod(self.path(name), os.stat(self.path(name)).st_mode & 0o777 | mode)
+                    self.assertIn("others than root can write " + self.path(name),
+                                  self.reason("a/b/file"))
+                    os.chown(self.path(name), 0, 0)
+                    os.chmod(self.path(name), os.stat(self.path(name)).st_mode & 0o777)
+
+    def test_what_belongs_to_the_user_himself_is_guarded(self) -> None:
+        for folder in (self.folder, self.path("a"), self.path("a", "b"), self.path("a/b/file")):
+            os.chmod(folder, 0o755)
+            os.chown(folder, NOBODY, NOBODY)
+
+        def work() -> str:
+            hostfiles.check_guarded(self.name("a", "b", "file"))
+            return "guarded"
+
+        self.assertEqual(as_nobody(work), "guarded")
+        self.assertNotEqual(self.reason("a/b/file"), "")
+
+    def test_of_a_link_both_its_folder_and_where_it_leads_count(self) -> None:
+        self.make("open/file", b"x")
+        self.make("shut/x", b"x")
+        os.chmod(self.path("open"), 0o777)
+        for name, target in (("shut/to-guarded", "../a/b/file"), ("shut/to-open", "../open/file"),
+                             ("open/to-guarded", "../a/b/file"), ("shut/folder", "../open"),
+                             ("shut/first", "../open/to-guarded"), ("open/folder", "../a/b")):
+            os.symlink(target, self.path(name))
+        for name, guarded in (("shut/to-guarded", True), ("shut/to-open", False),
+                              ("open/to-guarded", False), ("shut/folder/file", False),
+                              ("shut/first", False), ("open/folder/file", False)):
+            with self.subTest(name):
+                self.assertEqual(self.reason(name), "" if guarded else
+                                 "others than root can write " + self.path("open"))
+
+    def test_a_link_of_another_user_in_a_folder_like_tmp_is_not_guarded(self) -> None:
+        self.make("tmp/x", b"x")
+        os.chmod(self.path("tmp"), 0o1777)
+        os.symlink("../a/b", self.path("tmp", "link"))
+        self.assertEqual(self.reason("tmp/link/file"), "")
+        os.lchown(self.path("tmp", "link"), NOBODY, NOBODY)
+        self.assertIn(self.path("tmp", "link"), self.reason("tmp/link/file"))
+
+    def test_what_is_missing_is_told_apart(self) -> None:
+        os.symlink("nowhere", self.path("dangling"))
+        os.symlink("loop", self.path("loop"))
+        for name, absent in (("missing", True), ("no/folder", True), ("dangling", True),
+                             ("a/b/file/below", True), ("loop", False)):
+            with self.subTest(name), self.assertRaises(Unreadable) as caught:
+                hostfiles.check_guarded(self.name(name))
+            self.assertEqual(caught.exception.absent, absent)
+
+    def test_a_relative_path_is_one_from_the_folder_of_the_process(self) -> None:
+        before = os.getcwd()
+        self.addCleanup(os.chdir, before)
+        os.chdir(self.path("a"))
+        hostfiles.check_guarded(b"b/file")
+        os.chmod(self.path("a"), 0o777)
+        with self.assertRaises(Unreadable):
+            hostfiles.check_guarded(b"b/file")

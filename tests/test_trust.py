@@ -428,6 +428,57 @@ class KeyFileTest(TrustCase):
                      keys=[("k.gpg", self.public["publisher"] + secret)])
 
 
+class TrustedKeysTest(TrustCase):
+    """The file with the public keys is itself what is trusted: only root may be able to change it.
+    """
+
+    def load(self, name: str = "etc/key.gpg") -> List[Tuple[str, bytes]]:
+        return trust.load_keys(os.fsencode(self.path(name)))
+
+    def refuses_keys(self, why: str) -> None:
+        with self.assertRaises(trust.Untrusted) as caught:
+            self.load()
+        self.assertIn("cannot read the public key %s: " % self.path("etc/key.gpg"),
+                      caught.exception.why)
+        self.assertIn(why, caught.exception.why)
+
+    def test_an_absent_key_or_folder_is_named(self) -> None:
+        self.refuses_keys("No such file")
+        os.mkdir(self.path("etc"), 0o755)
+        self.refuses_keys("No such file")
+        os.symlink("nowhere", self.path("etc/key.gpg"))
+        self.refuses_keys("No such file")
+
+    def test_a_key_that_others_can_write_is_refused(self) -> None:
+        path = self.write("etc/key.gpg", self.public["publisher"])
+        for name, mode in (("etc/key.gpg", 0o620), ("etc/key.gpg", 0o646), ("etc", 0o777),
+                           ("etc", 0o770)):
+            os.chmod(self.path("etc"), 0o755)
+            os.chmod(path, 0o644)
+            self.load()
+            os.chmod(self.path(name), mode)
+            with self.subTest(name, mode=mode):
+                self.refuses_keys("others than root can write " + self.path(name))
+
+    def test_what_is_no_file_of_a_keys_size_is_refused(self) -> None:
+        path = self.write("etc/key.gpg", b"x" * (trust.MOST_KEYS + 1))
+        self.refuses_keys("larger than")
+        os.unlink(path)
+        os.mkdir(path, 0o755)
+        self.refuses_keys("is a directory")
+        os.rmdir(path)
+        os.mkfifo(path)
+        self.refuses_keys("is a FIFO")
+
+    def test_a_key_that_only_root_can_write_is_given_with_its_path(self) -> None:
+        path = self.write("etc/key.gpg", self.public["publisher"])
+        self.assertEqual(self.load(), [(path, self.public["publisher"])])
+        os.symlink("key.gpg", self.path("etc/link.gpg"))  # as a package may install it
+        self.assertEqual(self.load("etc/link.gpg"),
+                         [(self.path("etc/link.gpg"), self.public["publisher"])])
+        self.accepts(self.good, keys=self.load())
+
+
 class TraceTest(TrustCase):
     def test_the_home_is_private_and_gone_afterwards_also_after_an_error(self) -> None:
         with self.assertRaises(ZeroDivisionError), trust.open_keyring(

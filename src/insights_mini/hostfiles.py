@@ -9,6 +9,7 @@ import stat
 from typing import Iterator, Tuple
 
 BLOCK = 256 * 1024
+MOST_LINKS = 40  # that the system follows on the way to a file
 
 
 class Unreadable(Exception):
@@ -111,22 +112,38 @@ def read_window(descriptor: int, start: int, length: int) -> Iterator[bytes]:
 def check_guarded(path: bytes) -> None:
     """Raise Unreadable if others than root and this user could put another file at this path.
 
-    Looked at are the file and every folder above it, as the path names them and, should it be a
-    link, where that leads. In a folder like /tmp (sticky) only a file's owner can replace it.
+    Looked at is all that the system passes on its way to the file, every folder and every link. In
+    a folder like /tmp (sticky) only a file's owner can replace it.
     """
-    owners = (0, os.geteuid())
+    here, names, links = b"/", os.path.abspath(path).split(b"/")[::-1], 0
     try:
-        for start in (os.path.dirname(os.path.abspath(path)), path):
-            here, above = os.path.realpath(start), b""
-            while here != above:
-                status = os.lstat(here)
-                shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not (
-                    stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX)
-                if shared or status.st_uid not in owners:
-                    raise Unreadable("others than root can write " + os.fsdecode(here))
-                here, above = os.path.dirname(here), here
+        check_writers(here)
+        while names:
+            name = names.pop()
+            if name == b"..":
+                here = os.path.dirname(here)
+            entry = os.path.join(here, name) if name not in (b"", b".", b"..") else here
+            if not stat.S_ISLNK(check_writers(entry).st_mode):
+                here = entry
+                continue
+            links += 1
+            if links > MOST_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            target = os.readlink(entry)
+            here = b"/" if target.startswith(b"/") else here
+            names.extend(target.split(b"/")[::-1])
     except OSError as error:
         raise explain(error)
+
+
+def check_writers(entry: bytes) -> os.stat_result:
+    """Return the status of what has this name; Unreadable if others can write it; raise OSError."""
+    status = os.lstat(entry)
+    shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not stat.S_ISLNK(
+        status.st_mode) and not (stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX)
+    if shared or status.st_uid not in (0, os.geteuid()):
+        raise Unreadable("others than root can write " + os.fsdecode(entry))
+    return status
 
 
 def read_small(path: bytes, most: int, follow: bool = True) -> bytes:
