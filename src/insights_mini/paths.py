@@ -88,6 +88,7 @@ def temporary_folder(parent: bytes, prefix: bytes) -> Iterator[bytes]:
         try:
             with contextlib.suppress(OSError):  # where nothing can be locked, nothing is swept
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.set_inheritable(lock, True)  # an egg may outlive a killed wrapper
             yield folder
         finally:
             os.close(lock)

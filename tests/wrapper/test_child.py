@@ -193,6 +193,18 @@ class Groups(ChildCase):
         os.kill(self.grandchild(), signal.SIGKILL)
         self.fail("it lives on")
 
+    def test_an_egg_that_ignores_a_signal_that_was_passed_on_ends_soon(self) -> None:
+        wrapper = os.getpid()
+
+        def work() -> int:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            os.kill(wrapper, signal.SIGINT)
+            return hang()
+
+        started = time.monotonic()
+        self.assertEqual(self.run_group(work), Ending(0, signal.SIGKILL, over_limit=True))
+        self.assertLess(time.monotonic() - started, PATIENCE / 2)
+
     def test_a_grandchild_that_ignores_signals_is_gone_after_the_limit(self) -> None:
         def work() -> int:
             self.start_stubborn()
@@ -328,7 +340,7 @@ class Watched(ChildCase):
 
     def test_a_program_that_the_child_has_become_holds_the_pipe_so_its_end_is_noticed_at_once(
             self) -> None:
-        script = ("import os, time; time.sleep(0.2); print(time.time(), flush=True); "
+        script = ("import os, time; time.sleep(0.5); print(time.time(), flush=True); "
                   "os._exit(7)")
         reader, writer = os.pipe()
 
@@ -337,6 +349,7 @@ class Watched(ChildCase):
             return os.execv(sys.executable, [sys.executable, "-c", script])
 
         shortest = PATIENCE
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
         for _ in range(3):  # a busy machine may be late once
             ending, _ = self.run_timed(work)
             noticed = time.time()
@@ -345,3 +358,5 @@ class Watched(ChildCase):
         os.close(reader)
         os.close(writer)
         self.assertLess(shortest, 0.3)
+        waits = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw - before
+        self.assertLess(waits, 100)  # else it has looked all the time

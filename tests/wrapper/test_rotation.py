@@ -10,7 +10,7 @@ from insights_mini.eggs import BUILT_IN, ENV, NEW, ORIGINAL, OURS, RPM, STABLE, 
 from insights_mini.log import DEBUG, Console, Log
 from insights_mini.paths import Paths
 from insights_mini.wrapper import rotation
-from tests.killing import RANDOM, Entry, Tree, put, take, walk
+from tests.killing import RANDOM, Entry, Tree, put, quick_folder, take, walk
 from tests.support import Scratch
 from tests.test_log import captured
 
@@ -230,6 +230,11 @@ class Recovered(RotationCase):
 
 class Killed(RotationCase):
     """A kill before each line of what keeps an egg."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.state = os.path.join(quick_folder(self), b"state")
+        self.paths = self.paths._replace(state_dir=self.state)
 
     def pair(self, tree: Tree, name: bytes) -> Optional[Tuple[bytes, bytes]]:
         if name not in tree or name + b".asc" not in tree:

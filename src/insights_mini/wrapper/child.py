@@ -74,10 +74,11 @@ def run(work: Callable[[], int], seconds: float, signals: Signals, grace: float 
         signals.child = -child  # as kill(2) wants it
     signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
     try:
-        over = not wait_for(child, watch, seconds)
+        over = not wait_for(child, watch, seconds, grace,
+                            lambda: group and signals.received is not None)
         if over:
             send(signals.child, signal.SIGTERM)
-            if not wait_for(child, watch, grace):
+            if not wait_for(child, watch, grace, grace):
                 send(child, signal.SIGKILL)
         if group:
             send(-child, signal.SIGKILL)  # the child is not reaped yet, so the number is its own
@@ -96,7 +97,7 @@ def become_phase(work: Callable[[], int], held: int, group: bool) -> None:
     try:
         if group:
             os.setpgid(0, 0)
-            os.set_inheritable(held, True)
+        os.set_inheritable(held, True)  # for an egg that is executed
         for number in PASSED_ON:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)
@@ -106,16 +107,20 @@ def become_phase(work: Callable[[], int], held: int, group: bool) -> None:
         os._exit(status)
 
 
-def wait_for(child: int, watch: int, seconds: float) -> bool:
+def wait_for(child: int, watch: int, seconds: float, grace: float,
+             is_stopped: Callable[[], bool] = lambda: False) -> bool:
     """Wait until the child has ended, and leave it unreaped; False when the time is over first.
 
     The closed pipe tells at once; but what an egg has started may hold it open, and an egg may
-    close it early, so the child itself is looked at as well.
+    close it early, so the child itself is looked at as well. Once it is told to stop, it has only
+    the time of grace left.
     """
     until = time.monotonic() + seconds
     poller = select.poll()
     poller.register(watch, select.POLLIN)
     while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        if is_stopped():
+            until, is_stopped = min(until, time.monotonic() + grace), lambda: False
         left = until - time.monotonic()
         if left <= 0:
             return False

@@ -39,6 +39,7 @@ def take(path: bytes, log: Log) -> Optional[int]:
         log.warning("another run is not noticed: cannot lock %s: %s" % (show(path), reason(error)))
         return held
     try:
+        os.set_inheritable(held, True)  # an egg that outlives a killed wrapper still is a run
         os.fchmod(held, 0o600)
         os.ftruncate(held, 0)
         os.pwrite(held, b"%d\n" % os.getpid(), 0)
