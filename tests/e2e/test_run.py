@@ -187,7 +187,7 @@ class Environments(WholeRun):
                     for folder, folders, names in os.walk(self.folder)
                     for name in folders + names if folder.startswith(self.path(top)) or
                     (folder == self.folder and name in ("log", "state"))}
-                self.assertEqual(len(modes), 6, modes)
+                self.assertEqual(len(modes), 7, modes)
                 for path, mode in modes.items():
                     self.assertEqual(oct(mode), oct(0o700 if os.path.isdir(path) else 0o600), path)
 
