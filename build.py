@@ -29,7 +29,8 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "src"))
 
-from insights_mini.settings import GROUPS, Option, Settings  # noqa: E402
+from insights_mini.options import GROUPS, Option  # noqa: E402
+from insights_mini.settings import Settings  # noqa: E402
 
 PRODUCT = os.path.join(HERE, "insights-mini.pyz")
 CORE = os.path.join(HERE, "src", "insights_mini", "core", "")

@@ -13,8 +13,9 @@ from typing import Any, Dict, List, Tuple
 
 from insights_mini import sources, trust
 from insights_mini.core.catalogue import load_catalogue
+from insights_mini.options import OPTIONS
 from insights_mini.paths import find_paths
-from insights_mini.settings import OPTIONS, Settings
+from insights_mini.settings import Settings
 from tests.signing import Signer
 from tests.support import TOP, Product, Scratch, load_build
 

@@ -132,6 +132,7 @@ class BadSignatures(AttackCase):
         cls.public = signer.export(*(key for name, key in cls.keys.items() if name != "stranger"))
 
     def test_no_byte_of_an_egg_runs_without_one_good_signature_of_just_these_bytes(self) -> None:
+        """FAULTS 29."""
         good, his = self.signatures["good"], self.signatures["stranger"]
         message = self.gpg().run("--local-user", self.keys["publisher"], "--sign", stdin=EGG)
         self.refuses({
@@ -199,6 +200,7 @@ class BadFiles(AttackCase):
         self.refuses({reason: (reason, self.instead(make)) for reason, make in kinds})
 
     def test_the_egg_that_is_named_in_the_environment_may_be_anywhere(self) -> None:
+        """FAULTS 30."""
         for path, reason in (("/dev/zero", "is a device"), ("nothing", "No such file"),
                              (KEYS + "/below", "Not a directory"),
                              ("etc", "is a directory"), ("x" * 300, "File name too long")):

@@ -3,18 +3,11 @@ import unittest
 from typing import Dict, Tuple
 
 from insights_mini.exits import USAGE, Failure
-from insights_mini.settings import (
-    COMPRESSORS,
-    LEVELS,
-    OPTIONS,
-    Option,
-    Settings,
-    Value,
-    make_settings,
-    parse_value,
-)
+from insights_mini.options import COMPRESSORS, LEVELS, OPTIONS, Option
+from insights_mini.settings import Settings, Value, make_settings, parse_value
 
-TYPES = {"flag": bool, "text": str, "choice": str, "names": tuple, "seconds": float, "size": int}
+TYPES = {"flag": bool, "text": str, "choice": str, "names": tuple, "seconds": float, "size": int,
+         "number": int, "optional": str}
 KIB, MIB, GIB = 1024, 1024 ** 2, 1024 ** 3
 
 

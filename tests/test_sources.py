@@ -7,8 +7,9 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from insights_mini import sources
 from insights_mini.exits import USAGE, Failure
+from insights_mini.options import OPTIONS, Option
 from insights_mini.paths import RESERVED, find_paths
-from insights_mini.settings import OPTIONS, Option, Settings, Value
+from insights_mini.settings import Settings, Value
 from tests.support import Scratch
 
 SECRET = "s3cr3t-w0rd"
@@ -19,6 +20,8 @@ SAMPLES: Dict[str, Tuple[Tuple[str, Value], ...]] = {
     "text": (("/file", "/file"), ("/environment", "/environment"), ("/flag", "/flag")),
     "names": (("a", ("a",)), ("b,c", ("b", "c")), ("d", ("d",))),
     "seconds": (("11", 11.0), ("12", 12.0), ("13", 13.0)),
+    "number": (("2", 2), ("3", 3), ("4", 4)),
+    "optional": (("a", "a"), ("b", "b"), ("c", "c")),
     "size": (("1K", 1024), ("2K", 2048), ("3K", 3072)),
 }
 

@@ -203,6 +203,7 @@ class ContentAndSignerTest(TrustCase):
                 self.accepts(self.sign(key=name), name, keys=keys)
 
     def test_a_users_language_home_and_configuration_change_nothing(self) -> None:
+        """FAULTS 32."""
         for name, value in (("LC_ALL", "de_DE.UTF-8"), ("LANGUAGE", "de"), ("HOME", ""),
                             ("GNUPGHOME", self.path("nowhere")), ("GPG_AGENT_INFO", "/x:1:1")):
             self.set_variable(name, value)
@@ -493,6 +494,7 @@ class TraceTest(TrustCase):
         self.assertEqual(os.listdir(self.private), [])
 
     def test_no_agent_is_started_and_nothing_appears_outside_of_the_folder(self) -> None:
+        """FAULTS 31."""
         places = [os.path.join(pwd.getpwuid(os.getuid()).pw_dir, ".gnupg"),
                   "/run/user/%d/gnupg" % os.getuid()]
 

@@ -58,8 +58,13 @@ CONFLICTS = (
     Wrong("standard output and a folder", OFFLINE + ("--to-stdout", "--output-dir", "{0}/out"), 2,
           ("--to-stdout", "--output-dir")),
     Wrong("two sources of rules", OFFLINE + ("--from-stdin",), 2, ("--from-file", "--from-stdin")),
-    Wrong("an upload, which is not there yet", ("--from-file", "{0}/rules.json"), 2,
-          ("upload", "--offline")),
+    Wrong("a schedule on and off", ("--enable-schedule", "--disable-schedule"), 2,
+          ("--enable-schedule", "--disable-schedule")),
+    Wrong("a payload of no type", ("--payload", "{0}/rules.json"), 2,
+          ("--payload", "--content-type")),
+    *(Wrong("no network, and " + flag, ("--offline", flag), 2, ("--offline", flag)) for flag in (
+        "--to-json", "--status", "--test-connection", "--checkin", "--unregister",
+        "--check-results", "--diagnosis", "--register", "--force-reregister")),
 )
 
 PLACES = (

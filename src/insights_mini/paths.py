@@ -5,7 +5,7 @@ from typing import Iterator, Mapping, NamedTuple
 
 # Names that begin like settings in the environment but are none.
 RESERVED = ("INSIGHTS_PHASE", "INSIGHTS_CONF_DIR", "INSIGHTS_STATE_DIR", "INSIGHTS_LOG_DIR",
-            "INSIGHTS_EGG", "INSIGHTS_CLIENT_VERSION")
+            "INSIGHTS_EGG", "INSIGHTS_CLIENT_VERSION", "INSIGHTS_CLIENT_FILE")
 
 # How the names of temporary folders of our own begin: of gpg's home, of the copies of eggs. They
 # are locked while they are used; what a killed run left is swept by the next one.
@@ -37,6 +37,37 @@ class Paths(NamedTuple):
     @property
     def public_keys(self) -> bytes:
         return os.path.join(self.conf_dir, b"redhattools.pub.gpg")
+
+    @property
+    def older_conf_dirs(self) -> "tuple[bytes, ...]":
+        """Where clients before ours kept the machine id, and the first of them the marks."""
+        return tuple(os.path.join(os.path.dirname(self.conf_dir), name)
+                     for name in (b"redhat-access-insights", b"redhat_access_proactive"))
+
+    @property
+    def machine_id(self) -> bytes:
+        return os.path.join(self.conf_dir, b"machine-id")
+
+    @property
+    def registered(self) -> bytes:
+        return os.path.join(self.conf_dir, b".registered")
+
+    @property
+    def unregistered(self) -> bytes:
+        return os.path.join(self.conf_dir, b".unregistered")
+
+    @property
+    def last_upload(self) -> bytes:
+        return os.path.join(self.conf_dir, b".lastupload")
+
+    @property
+    def last_results(self) -> bytes:
+        return os.path.join(self.conf_dir, b".last-upload.results")
+
+    @property
+    def results(self) -> bytes:
+        """What the service found out about this host, as --check-results fetched it."""
+        return os.path.join(self.state_dir, b"insights-details.json")
 
     @property
     def ca_bundle(self) -> bytes:

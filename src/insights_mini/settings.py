@@ -1,18 +1,19 @@
-"""The one table of options, the settings they make, and what these say about each other.
+"""The settings of a run, what they imply, what excludes each other, and how their texts are read.
 
-Command line, environment, configuration file, help and conf/insights-client.conf all derive from
-GROUPS; types and defaults stand in Settings, under the same names. Reading the three sources is
-the job of sources.py. Facts: CONTRACT.md section 2.
+The table of options is in options.py, under the same names. Reading the three sources is the job of
+sources.py. Facts: CONTRACT.md section 2.
 """
 from typing import Dict, List, NamedTuple, Tuple, Union
 
 from insights_mini.exits import USAGE, Failure
+from insights_mini.options import Option
 
 Value = Union[bool, int, float, str, Tuple[str, ...]]
 
-COMPRESSORS = ("auto", "gz", "bz2", "xz", "none")
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+NEED_NETWORK = ("to_json", "status", "test_connection", "checkin", "unregister", "check_results",
+                "diagnosis", "register", "force_reregister", "payload")
 MIB = 1024 * 1024
+UPLOAD_SECONDS = 1800.0  # longest time that one try of an upload may take
 
 
 class Settings(NamedTuple):
@@ -51,6 +52,28 @@ class Settings(NamedTuple):
     http_timeout: float = 120.0
     insecure_connection: bool = False
     net_debug: bool = False
+    auto_config: bool = True
+    upload_url: str = ""
+    branch_info_url: str = ""
+    retry: int = 1
+    retry_wait: float = 180.0
+    payload: str = ""
+    content_type: str = ""
+    to_json: bool = False
+    group: str = ""
+    ansible_host: str = ""
+    register: bool = False
+    unregister: bool = False
+    force_reregister: bool = False
+    status: bool = False
+    checkin: bool = False
+    diagnosis: str = ""
+    check_results: bool = False
+    show_results: bool = False
+    test_connection: bool = False
+    support: bool = False
+    enable_schedule: bool = False
+    disable_schedule: bool = False
     remove_file: str = ""
     redaction_file: str = ""
     content_redaction_file: str = ""
@@ -75,139 +98,21 @@ class Settings(NamedTuple):
 
     @property
     def acts(self) -> bool:
-        """Whether something is done instead of collecting; then nothing is written."""
-        return self.version or self.list_specs or self.validate or self.dry_run
+        """Whether something is shown instead of collecting; then nothing is written."""
+        return (self.version or self.list_specs or self.validate or self.dry_run or self.status or
+                bool(self.diagnosis) or self.show_results or self.test_connection)
 
+    @property
+    def pipes(self) -> bool:
+        """Whether standard output is for a program, so that messages go elsewhere."""
+        return self.to_stdout or self.to_json or bool(self.diagnosis)
 
-class Option(NamedTuple):
-    """One row of the table. No flag: configuration and environment only; `action`: flag only."""
+    @property
+    def last_phase_seconds(self) -> float:
+        """How long collecting, packing and uploading may take together."""
+        tries = 0 if self.no_upload else self.retry
+        return self.phase_timeout + self.max_time + tries * (UPLOAD_SECONDS + self.retry_wait)
 
-    name: str
-    help: str
-    flags: Tuple[str, ...] = ()
-    metavar: str = ""
-    kind: str = "flag"  # flag, text, choice, names, seconds or size
-    choices: Tuple[str, ...] = ()
-    action: bool = False
-
-
-class Group(NamedTuple):
-    """Options that belong together, under a heading of help and template."""
-
-    title: str
-    options: Tuple[Option, ...]
-
-
-GROUPS = (
-    Group("instead of collecting", (
-        Option("version", "print the versions of client and core", ("--version",), action=True),
-        Option("list_specs", "print what the collection rules name, and what it is for",
-               ("--list-specs",), action=True),
-        Option("dry_run", "print what would be collected and what is excluded by which rule; open "
-               "and run nothing", ("--dry-run",), action=True),
-        Option("validate", "check the exclusion and tags files, and print what they mean",
-               ("--validate",), action=True),
-    )),
-    Group("how to run", (
-        Option("conf", "read this configuration file instead of the default one",
-               ("--conf", "-c"), "FILE", "text", action=True),
-        Option("offline", "use no network; the archive is kept on this host", ("--offline",)),
-        Option("no_upload", "collect and keep the archive, but do not upload it",
-               ("--no-upload",)),
-        Option("unprivileged", "run without being root, and say what could not be read",
-               ("--unprivileged",)),
-    )),
-    Group("what to collect", (
-        Option("from_file", "take the collection rules from this file", ("--from-file",), "FILE",
-               "text"),
-        Option("from_stdin", "take the collection rules from standard input", ("--from-stdin",)),
-        Option("no_gpg", "use eggs and rules without a check of their signature", ("--no-gpg",)),
-        Option("run_these", "collect only these symbolic names, separated by commas",
-               ("--run-these",), "NAME[,NAME...]", "names"),
-        Option("display_name", "the name under which this host is shown", ("--display-name",),
-               "NAME", "text"),
-    )),
-    Group("what leaves the host", (
-        Option("remove_file", "the exclusions in classic form instead of remove.conf",
-               kind="text"),
-        Option("redaction_file", "the exclusions of files, commands and components instead of "
-               "file-redaction.yaml", kind="text"),
-        Option("content_redaction_file", "the patterns and keywords instead of "
-               "file-content-redaction.yaml", kind="text"),
-        Option("tags_file", "the tags of this host instead of tags.yaml", kind="text"),
-        Option("redact_secrets", "mask keys, tokens and other secrets, not only passwords"),
-        Option("obfuscate", "replace IPv4, IPv6 and hardware addresses"),
-        Option("obfuscate_hostname", "replace host and domain names too; needs obfuscate"),
-        Option("obfuscation_list", "what to replace instead of these two: any of ipv4, ipv6, "
-               "hostname and mac, separated by commas", kind="names",
-               choices=("ipv4", "ipv6", "hostname", "mac")),
-        Option("obfuscation_key", "run: other replacements each time; keep: the same each time, "
-               "from a key in the state folder", kind="choice", choices=("run", "keep")),
-        Option("redaction_report", "write the report of what was redacted to this file",
-               ("--redaction-report",), "FILE", "text"),
-    )),
-    Group("the archive", (
-        Option("output_dir", "put it into this folder, do not upload it", ("--output-dir",),
-               "DIR", "text"),
-        Option("output_file", "write it under this name, do not upload it", ("--output-file",),
-               "FILE", "text"),
-        Option("to_stdout", "write it to standard output, and nothing else there",
-               ("--to-stdout",)),
-        Option("keep_archive", "leave it on this host; with to_stdout as well, as a second copy",
-               ("--keep-archive",)),
-        Option("compressor", "how it is compressed; auto is as the suffix of output_file says, or "
-               "gz", ("--compressor",), kind="choice", choices=COMPRESSORS),
-    )),
-    Group("limits", (
-        Option("cmd_timeout", "longest time in seconds that one command may run",
-               ("--cmd-timeout",), "SECONDS", "seconds"),
-        Option("max_time", "longest time in seconds for the whole collection; what is there by "
-               "then is packed", ("--max-time",), "SECONDS", "seconds"),
-        Option("max_size", "most bytes of content in one archive (K, M and G are understood)",
-               ("--max-size",), "SIZE", "size"),
-        Option("max_member", "most bytes kept of one file (its newest end) or of one command's "
-               "output", ("--max-member",), "SIZE", "size"),
-        Option("max_read", "most bytes read of one file (its newest end) or of one command's "
-               "output", ("--max-read",), "SIZE", "size"),
-        Option("phase_timeout", "longest time in seconds for one phase; collecting has max_time "
-               "on top", kind="seconds"),
-    )),
-    Group("the service", (
-        Option("auto_update", "fetch a newer core and newer collection rules before collecting"),
-        Option("base_url", "host, port and path of the service, without a scheme", kind="text"),
-        Option("egg_path", "fetch the core from this URL instead", kind="text"),
-        Option("egg_gpg_path", "fetch the signature of the core from this URL instead",
-               kind="text"),
-        Option("collection_rules_url", "fetch the collection rules from this URL instead; their "
-               "signature has .asc at the end", kind="text"),
-        Option("authmethod", "BASIC: username and password; CERT: the certificate of the host's "
-               "subscription", kind="choice", choices=("BASIC", "CERT")),
-        Option("username", "who logs in with BASIC", kind="text"),
-        Option("password", "the password for BASIC", kind="text"),
-        Option("cert_verify", "certificates to check the service's by: a file, True for the "
-               "system's, False for no check", kind="text"),
-        Option("proxy", "URL of the HTTP proxy; not set: HTTPS_PROXY of the environment",
-               kind="text"),
-        Option("no_proxy", "hosts reached without the proxy, separated by commas; not set: "
-               "NO_PROXY of the environment", kind="text"),
-        Option("http_timeout", "longest time in seconds to wait for the other side",
-               kind="seconds"),
-        Option("insecure_connection", "use plain HTTP, for tests of a service only"),
-        Option("net_debug", "print each request, its result, time and size", ("--net-debug",)),
-    )),
-    Group("messages", (
-        Option("quiet", "print nothing but errors and warnings", ("--quiet",)),
-        Option("silent", "print nothing at all", ("--silent",)),
-        Option("verbose", "print everything that goes to the log", ("--verbose",)),
-        Option("debug_phases", "print which egg runs which phase, and how it ended",
-               ("--debug-phases",)),
-        Option("logging_file", "write the log to this file instead of the default one",
-               ("--logging-file",), "FILE", "text"),
-        Option("loglevel", "least level that goes to the log file: DEBUG, INFO, WARNING or ERROR",
-               kind="choice", choices=LEVELS),
-    )),
-)
-OPTIONS = tuple(option for group in GROUPS for option in group.options)
 
 TRUE = ("true", "yes", "on", "1")
 FALSE = ("false", "no", "off", "0")
@@ -237,6 +142,10 @@ def parse_value(option: Option, text: str) -> Value:
         return names
     if option.kind == "seconds":
         return parse_seconds(text)
+    if option.kind == "number":
+        if not (text.isdecimal() and 0 < int(text) < 1000):
+            raise ValueError("a number from 1 to 999")
+        return int(text)
     if option.kind == "size":
         return parse_size(text)
     return text
@@ -271,9 +180,13 @@ def find_conflicts(settings: Settings) -> List[str]:
         ("to_stdout", "output_dir"),
         ("to_stdout", "output_file"),
         ("from_file", "from_stdin"),
+        ("enable_schedule", "disable_schedule"),
+        *(("offline", name) for name in NEED_NETWORK),
     )
     conflicts = ["%s and %s exclude each other" % (flag(one), flag(other)) for one, other in pairs
                  if getattr(settings, one) and getattr(settings, other)]
+    if settings.payload and not settings.content_type:
+        conflicts.append("--payload needs --content-type")
     if settings.obfuscate_hostname and not (settings.obfuscate or settings.obfuscation_list):
         conflicts.append("obfuscate_hostname needs obfuscate")
     return conflicts

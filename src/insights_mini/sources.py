@@ -8,17 +8,9 @@ from typing import Dict, List, Mapping, NamedTuple, NoReturn, Tuple
 
 from insights_mini import hostfiles
 from insights_mini.exits import USAGE, Failure
+from insights_mini.options import GROUPS, OPTIONS, Group, Option
 from insights_mini.paths import RESERVED, Paths
-from insights_mini.settings import (
-    GROUPS,
-    OPTIONS,
-    Group,
-    Option,
-    Settings,
-    Value,
-    make_settings,
-    parse_value,
-)
+from insights_mini.settings import Settings, Value, make_settings, parse_value
 
 SECTIONS = ("insights-client", "redhat-access-insights")  # the second is the older name
 LARGEST = 1024 * 1024
@@ -27,7 +19,9 @@ examples:
   insights-mini.pyz --offline                  collect, keep the archive on this host
   insights-mini.pyz --offline --output-dir .   the same, into this folder
   insights-mini.pyz --list-specs               what would be collected
+  insights-mini.pyz --register                 register, collect and upload
 """
+
 
 class Loaded(NamedTuple):
     settings: Settings
@@ -90,6 +84,9 @@ def add_group(parser: Parser, group: Group) -> None:
         if option.flags and option.kind == "flag":
             shown.add_argument(*option.flags, dest=option.name, action="store_const", const=True,
                                help=option.help)
+        elif option.kind == "optional":
+            shown.add_argument(*option.flags, dest=option.name, help=option.help, nargs="?",
+                               const="-", metavar=option.metavar)
         elif option.flags:
             shown.add_argument(*option.flags, dest=option.name, help=option.help,
                                metavar=option.metavar or "|".join(option.choices))

@@ -11,18 +11,19 @@ from insights_mini.log import write_all
 from insights_mini.paths import make_private_folder
 
 
-def write_private(path: bytes, content: bytes, replace: bool = True) -> None:
+def write_private(path: bytes, content: bytes, replace: bool = True, mode: int = 0o600) -> None:
     """Write a file, 0600, under a name that nobody could have prepared; raise OSError.
 
-    Without `replace`, a file that exists is an error (FileExistsError).
+    Without `replace`, a file that exists is an error (FileExistsError). Another `mode` holds from
+    when the content is whole.
     """
     make_private_folder(os.path.dirname(path))
     part = path + b"." + os.urandom(6).hex().encode("ascii")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         try:
-            os.fchmod(descriptor, 0o600)
             write_all(descriptor, content)
+            os.fchmod(descriptor, mode)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

@@ -8,7 +8,7 @@ import unittest
 from typing import List, Sequence, Tuple
 
 from insights_mini.core.archive import RECORD, Archive, make_compressor, make_header, safe_name
-from insights_mini.settings import COMPRESSORS
+from insights_mini.options import COMPRESSORS
 from tests.support import HostCase, Product, Scratch, read_archive_bytes
 
 Members = Sequence[Tuple[bytes, bytes]]

@@ -83,7 +83,7 @@ class Fillings(Scratch):
         return work.Result(work.COLLECTED, spool=spool)
 
     def finish(self, tags: Sequence[Mapping[str, str]] = ()) -> Dict[str, bytes]:
-        self.filling.finish(tags, {"core_version": "0"})
+        self.filling.finish(tags, {"core_version": "0"}, {"remote_branch": -1})
         return read_archive_bytes(b"".join(self.written))
 
     def test_a_keyword_in_the_name_of_a_member_never_reaches_the_archive(self) -> None:

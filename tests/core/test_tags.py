@@ -2,7 +2,7 @@
 import os
 from typing import Any, Dict, List, Tuple
 
-from insights_mini.core.tags import NAMESPACE, load_tags
+from insights_mini.core.tags import NAMESPACE, load_tags, set_group
 from insights_mini.exits import Failure
 from insights_mini.paths import Paths
 from insights_mini.settings import Settings
@@ -29,6 +29,20 @@ READ: Tuple[Tuple[str, List[Tuple[str, str]]], ...] = (
     ("'a: b': 'c, d'\n", [("a: b", "c, d")]), ("owner: Müller\n", [("owner", "Müller")]),
     ("\ufeffowner: we\r\nsite: x\r\n", [("owner", "we"), ("site", "x")]),
     ("text: |\n  one\n  two\n", [("text", "one\ntwo\n")]),
+)
+
+# file before, after the group a "b" was set; None: refused
+GROUPS: Tuple[Tuple[Any, Any], ...] = (
+    (None, 'group: "a \\"b\\""\n'), ("", 'group: "a \\"b\\""\n'),
+    ("# note\nowner: we", '# note\nowner: we\ngroup: "a \\"b\\""\n'),
+    ("---\ngroup: x # old\nowner: we # me\n", '---\ngroup: "a \\"b\\""\nowner: we # me\n'),
+    ("owner:\n- we\ngroup:\nsite: {a: b}\n", 'owner:\n- we\ngroup: "a \\"b\\""\nsite: {a: b}\n'),
+    ("text: |\n  group: x\n", 'text: |\n  group: x\ngroup: "a \\"b\\""\n'),
+    ("group: 'a \"b\"'\n", "group: 'a \"b\"'\n"),
+    ("text: |+\n  a\n\n", None),
+    ("{owner: we}\n", None), ("{group: x}\n", None), ("owner: we\n...\n", None),
+    ("group:\n- x\n", None), ("group: >\n  x\n  y\n", None), ("'group': x\n", None),
+    ("  owner: we\n", None), ("- x\n", None), ("group: 1\n", None), ("a: 'b\n", None),
 )
 
 
@@ -81,6 +95,37 @@ class Tags(Scratch):
                 self.assertEqual([(tag["key"], tag["value"]) for tag in tags], expected)
                 self.assertEqual({tag["namespace"] for tag in tags} - {NAMESPACE}, set())
                 self.assertTrue(all(len(tag) == 3 for tag in tags))
+
+    def set(self, name: str = 'a "b"') -> None:
+        folder = self.folder.encode()
+        set_group(Settings(), Paths(folder, folder, folder, folder), name)
+
+    def test_only_the_group_changes_and_what_is_not_plain_is_left_alone(self) -> None:
+        path = self.path("tags.yaml")
+        for before, after in GROUPS:
+            with self.subTest(before):
+                if before is not None:
+                    self.write("tags.yaml", before)
+                if after is None:
+                    with self.assertRaises(Failure) as caught:
+                        self.set()
+                    self.assertRegex(str(caught.exception), "(cannot write the group into|the tags"
+                                     ") %s[:,] .*; " % path)
+                else:
+                    self.set()
+                    self.assertIn({"key": "group", "value": 'a "b"', "namespace": NAMESPACE},
+                                  self.load())
+                with open(path) as file:
+                    self.assertEqual(file.read(), before if after is None else after)
+
+    def test_each_name_that_yaml_can_hold_is_read_back_and_no_other_is_written(self) -> None:
+        for name in ("x", "yes", "1", "a: b # c", "\\", "'", "M\u00fcller", "\U0001f600", "a\nb",
+                     ""):
+            self.set(name)
+            self.assertEqual(self.load()[0]["value"], name)
+        for name in ("\udc80", "\x7f"):
+            with self.assertRaisesRegex(Failure, "; write 'group: NAME' into it yourself"):
+                self.set(name)
 
 
 class Runs(HostCase):

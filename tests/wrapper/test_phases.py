@@ -1,6 +1,7 @@
 """The protocol of wrapper and eggs: what each ending of a phase leads to."""
 import os
 import signal
+import sys
 import time
 from typing import Callable, List, Mapping, Sequence, Tuple, Union
 
@@ -38,7 +39,8 @@ class PhasesCase(ChildCase):
             assert given is loaded
             assert environ == {"KEPT": "as it was", "INSIGHTS_PHASE": phase,
                                "INSIGHTS_EGG": environ["INSIGHTS_EGG"],
-                               "INSIGHTS_CLIENT_VERSION": VERSION}
+                               "INSIGHTS_CLIENT_VERSION": VERSION,
+                               "INSIGHTS_CLIENT_FILE": os.path.abspath(sys.argv[0])}
             assert environ["INSIGHTS_EGG"] in [egg.name for egg in eggs]
             with open(journal, "r+") as file:
                 number = len(file.readlines())

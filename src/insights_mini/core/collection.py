@@ -1,13 +1,14 @@
 """The conductor of the long road: exclusions, specs -> collect -> redact -> archive."""
 import os
 import time
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from insights_mini import process
 from insights_mini.core import output, signals
 from insights_mini.core.archive import Archive, make_compressor, usual_compressor
 from insights_mini.core.collect import commandline, grep, plan, pool, work
 from insights_mini.core.exclusions.load import load_exclusions
+from insights_mini.core.facts import clean_facts, gather_facts, list_values
 from insights_mini.core.filling import Filling
 from insights_mini.core.host import choose_name, find_names
 from insights_mini.core.redact import HOSTNAME
@@ -27,6 +28,7 @@ from insights_mini.settings import Settings
 from insights_mini.version import VERSION
 
 PATIENCE = 30.0  # seconds beyond a command's own time after which its thread is given up
+NO_BRANCH = {"remote_branch": -1, "remote_leaf": -1}  # of a host that hangs below no Satellite
 OUTPUT = 1024 * 1024  # most bytes that a pre-command may print
 
 
@@ -42,13 +44,26 @@ class Run(NamedTuple):
     log: Log
     redaction: Redaction
     versions: Mapping[str, str]  # of what does this run
+    branch: Mapping[str, Any] = NO_BRANCH
 
 
-def collect_archive(settings: Settings, paths: Paths, environ: Mapping[str, str],
-                    log: Log) -> None:
-    """Collect what the rules name into a new archive, and tell what came of it; raise Failure."""
+class Collected(NamedTuple):
+    """A finished archive, its host, the clean facts about that, and how long it took in seconds."""
+
+    path: bytes
+    host: str
+    facts: Mapping[str, Any]
+    seconds: float
+
+
+def collect_archive(settings: Settings, paths: Paths, environ: Mapping[str, str], log: Log,
+                    branch: Mapping[str, Any] = NO_BRANCH) -> Collected:
+    """Collect what the rules name into a new archive, and tell what came of it; raise Failure.
+
+    `branch` is the branch information, which is known where the host hangs below a Satellite.
+    """
     started = time.monotonic()
-    run = prepare(settings, paths, environ, log, started)
+    run = prepare(settings, paths, environ, log, started)._replace(branch=branch)
     usual = usual_compressor()
     target = choose_target(run, paths, usual)
     compressor = make_compressor(target.compressor)
@@ -64,6 +79,7 @@ def collect_archive(settings: Settings, paths: Paths, environ: Mapping[str, str]
         report = Report()
         archive = Archive(made.write, compressor, target.top)
         summary = fill_archive(run, made, archive, paths, report)
+        facts = {} if settings.no_upload else find_facts(run, paths)
         prove(run)
         signals.ignore()
         made.beside = write_report(run, made, report, paths)
@@ -77,9 +93,11 @@ def collect_archive(settings: Settings, paths: Paths, environ: Mapping[str, str]
         raise
     finally:
         log.status("")
-    tell(run, summary, made, target, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    tell(run, summary, made, target, seconds)
     signals.raise_stopped()  # whoever reads the archive from here may take long
     output.pass_on(made, target)
+    return Collected(made.path, run.host, facts, seconds)
 
 
 def prepare(settings: Settings, paths: Paths, environ: Mapping[str, str], log: Log,
@@ -129,6 +147,15 @@ def choose_target(run: Run, paths: Paths, usual: str) -> output.Target:
     return target
 
 
+def find_facts(run: Run, paths: Paths) -> Dict[str, Any]:
+    """Return the facts that go with an upload, cleaned, and seen by the proof."""
+    facts = clean_facts(gather_facts(run.settings, paths, run.redaction.excluder, run.host),
+                        run.redaction.policy)
+    facts["branch_info"] = dict(run.branch)
+    run.redaction.proof.read(b"the facts", "\n".join(list_values(facts)).encode("utf-8"))
+    return facts
+
+
 def prove(run: Run) -> None:
     """Raise Failure when something is in the archive that must not leave the host."""
     hit = find_hit(run.redaction)
@@ -168,7 +195,7 @@ def fill_archive(run: Run, made: output.Output, archive: Archive, paths: Paths,
         filling = Filling(archive, run.redaction, run.settings, summary, report, means)
         for task, result in workers.run(make_watch(run, len(planned.tasks))):
             filling.add(task, result)
-        filling.finish(read_tags(run.settings, paths, run.log), run.versions)
+        filling.finish(read_tags(run.settings, paths, run.log), run.versions, run.branch)
     finally:
         run.stop.set()
         workers.leave()
@@ -240,7 +267,7 @@ def tell(run: Run, summary: Summary, made: output.Output, target: output.Target,
         run.log.info(line)
     for line in summary.details():
         run.log.debug(line)
-    if target.file:  # on the console as it is, for somebody has to fetch it
+    if target.file and run.settings.no_upload:  # on the console as it is: somebody has to fetch it
         saved = "Archive saved at %s" % show(made.path)
         run.log.console.line(INFO, saved)
         run.log.note(INFO, saved)

@@ -11,7 +11,7 @@ from insights_mini.core.collect.commandline import mangle
 from insights_mini.core.collect.lines import Lines
 from insights_mini.core.collect.plan import EXCLUDED, NAME_TAKEN, Task
 from insights_mini.core.collect.work import UNCLEANED, Means, Result
-from insights_mini.core.redaction import Redaction
+from insights_mini.core.redaction import Redaction, clean_value
 from insights_mini.core.report import Report
 from insights_mini.core.specs import FILE
 from insights_mini.core.spool import Spool
@@ -22,7 +22,6 @@ from insights_mini.settings import Settings
 from insights_mini.version import VERSION
 
 RENAMED = "stored under another name"
-BRANCH_INFO = {"remote_branch": -1, "remote_leaf": -1}
 UNLIMITED = 1 << 62
 # Members in whose columns obfuscation keeps the width.
 COLUMNAR = tuple(COMMANDS + name for name in (b"/netstat", b"/ss_", b"/lsof", b"/arp", b"/route"))
@@ -121,14 +120,15 @@ class Filling:
             yield block
         self.proof.read(name, lines.finish())
 
-    def finish(self, tags: Sequence[Mapping[str, str]], versions: Mapping[str, str]) -> None:
+    def finish(self, tags: Sequence[Mapping[str, str]], versions: Mapping[str, str],
+               branch: Mapping[str, Any]) -> None:
         """Add the client's own members and close the archive.
 
         The analysis side tells the archive by its insights_commands, so that is never empty.
         """
         if not any(name.startswith(IN_COMMANDS) for name in self.names):
             self.put(IN_COMMANDS + b"insights-mini_--version", VERSION.encode("ascii") + b"\n")
-        self.put(b"branch_info", to_json(BRANCH_INFO))
+        self.put(b"branch_info", to_json(branch))
         self.put(b"version_info", to_json(versions))
         if self.settings.display_name:
             name = self.clean(self.settings.display_name)
@@ -146,9 +146,7 @@ class Filling:
             self.put(b"tags.json", to_json(cleaned), written)
 
     def clean(self, text: str) -> bytes:
-        """Return a text of the owner's, cleaned like any content."""
-        content = self.policy.make_cleaner()(text.encode("utf-8", "surrogateescape"))
-        return self.policy.obfuscator.resolve(content) if self.policy.obfuscator else content
+        return clean_value(text, self.policy)
 
     def put(self, name: bytes, content: bytes, shown: bytes = b"") -> None:
         """Add a member of our own; `shown` is what of it is not the same in every archive."""

@@ -5,23 +5,13 @@ itself. What only one phase needs is imported by that phase, so that the light o
 conductor of the long road, from specs to archive, is collection.py.
 """
 import os
-from typing import List, Mapping, NamedTuple
+from typing import List, Mapping
 
 from insights_mini import log, sources
-from insights_mini.exits import FAILED, OK, STOP_DONE, STOP_FAILED, USAGE, Failure, Stopped, reason
-from insights_mini.log import Log, write_all
-from insights_mini.paths import Paths, find_paths
+from insights_mini.core.context import Context, enter, print_result
+from insights_mini.exits import FAILED, OK, STOP_DONE, STOP_FAILED, Failure, Stopped
+from insights_mini.paths import find_paths
 from insights_mini.settings import Settings
-from insights_mini.version import VERSION, describe
-
-
-class Context(NamedTuple):
-    """What a phase works with."""
-
-    settings: Settings
-    paths: Paths
-    environ: Mapping[str, str]
-    log: Log
 
 
 def run_alone(phase: str, argv: List[str], environ: Mapping[str, str]) -> int:
@@ -59,7 +49,7 @@ def run(phase: str, loaded: sources.Loaded, environ: Mapping[str, str]) -> int:
 def make_context(loaded: sources.Loaded, environ: Mapping[str, str]) -> Context:
     paths = find_paths(environ)
     settings = loaded.settings
-    console = log.Console(log.console_level(settings), out=2 if settings.to_stdout else 1)
+    console = log.Console(log.console_level(settings), out=2 if settings.pipes else 1)
     console.live = (console.level == log.INFO and os.isatty(2) and
                     (environ.get("TERM") or "dumb") != "dumb")
     file = None
@@ -67,62 +57,71 @@ def make_context(loaded: sources.Loaded, environ: Mapping[str, str]) -> Context:
         file = log.try_open_file(log.choose_file(settings, paths), False,
                                  log.Console(log.NOTHING))  # the wrapper has warned already
     return Context(settings, paths, environ,
-                   Log(console, file, log.file_level(settings)))
+                   log.Log(console, file, log.file_level(settings)))
 
 
 def pre_update(context: Context) -> int:
     """Do what is asked for instead of a collection."""
-    if context.settings.version:
-        return print_result(describe(context.environ.get("INSIGHTS_CLIENT_VERSION", VERSION)))
-    if context.settings.list_specs:
-        from insights_mini.core.listing import list_specs
-        return print_result(list_specs(context.settings, context.paths, context.log))
-    if context.settings.validate:
-        from insights_mini.core.validation import validate
-        valid, text = validate(context.settings, context.paths, context.log)
-        print_result(text)
-        return STOP_DONE if valid else STOP_FAILED
-    if context.settings.dry_run:
-        from insights_mini.core.dryrun import describe_run
-        return print_result(describe_run(context.settings, context.paths, context.log))
-    if not context.settings.no_upload:
-        raise Failure("this version cannot upload yet",
-                      remedy="add --offline, --output-dir, --output-file or --to-stdout",
-                      status=USAGE)
-    return OK
-
-
-def print_result(text: str) -> int:
-    """Print what was asked for; unlike a message, it must arrive."""
-    try:
-        write_all(1, text.encode("utf-8"))
-    except BrokenPipeError:
-        pass  # the reader has seen enough, as with a pager
-    except OSError as error:
-        raise Failure("cannot write to standard output", reason(error))
-    return STOP_DONE
+    from insights_mini.core.actions import act
+    status = act(context)
+    return OK if status is None else status
 
 
 def update(context: Context) -> int:
     """Fetch a newer egg and newer rules, where the network may be used."""
     settings = context.settings
-    if settings.auto_update and not settings.offline:
+    if settings.auto_update and not (settings.offline or settings.acts or settings.unregister):
         from insights_mini.core import signals
         from insights_mini.core.update import update as fetch
         signals.raise_stopped()
-        fetch(settings, context.paths, context.environ, context.log)
+        fetch(*context)
     return OK
 
 
 def post_update(context: Context) -> int:
-    """Nothing to do: this version knows no registration."""
-    return OK
+    """Do what there is to do about the registration of this host."""
+    settings = context.settings
+    asked = settings.status or settings.unregister
+    if asked or needs_registration(settings) or settings.group:
+        context = enter(context)
+        settings = context.settings
+    if settings.group and not asked:
+        from insights_mini.core.server.api import is_platform
+        if is_platform(settings):
+            from insights_mini.core.tags import set_group
+            set_group(settings, context.paths, settings.group)
+    if not (asked or needs_registration(settings)):
+        return OK
+    from insights_mini.core.registration import Registration
+    registration = Registration(*context)
+    if settings.status:
+        registered, text = registration.describe()
+        print_result(text)
+        return STOP_DONE if registered else STOP_FAILED
+    return registration.unregister() if settings.unregister else registration.settle()
+
+
+def needs_registration(settings: Settings) -> bool:
+    """Tell whether this run registers its host, or uploads what only a registered one may."""
+    return settings.register or settings.force_reregister or not (
+        settings.no_upload or settings.payload)
 
 
 def collect_and_output(context: Context) -> int:
-    """Collect into an archive and keep it."""
+    """Collect into an archive, or take the one that was named, and upload or keep it."""
+    settings, paths, environ, log = context
+    if settings.payload:
+        from insights_mini.core.delivery import deliver_payload
+        deliver_payload(*enter(context))
+        return OK
     from insights_mini.core.collection import collect_archive
-    collect_archive(context.settings, context.paths, context.environ, context.log)
+    if settings.no_upload:
+        collect_archive(settings, paths, environ, log)
+        return OK
+    from insights_mini.core.delivery import deliver
+    from insights_mini.core.registration import Registration
+    context = enter(context)
+    deliver(collect_archive(*context, branch=Registration(*context).find_branch()), *context)
     return OK
 
 

@@ -116,6 +116,12 @@ def read_text(path: bytes) -> str:
         return ""
 
 
+def clean_value(text: str, policy: Policy) -> bytes:
+    """Return a text of the owner's, cleaned like any content; raise Uncleaned."""
+    content = policy.make_cleaner()(encode(text))
+    return policy.obfuscator.resolve(content) if policy.obfuscator else content
+
+
 def encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 

@@ -2,38 +2,78 @@
 
 Nested keys are joined with a colon, a list gives one tag for each of its items.
 """
+import json
 import os
-from typing import Any, Dict, List
+import re
+from typing import Any, Dict, List, Tuple
 
 from insights_mini import hostfiles
-from insights_mini.exits import Failure
+from insights_mini.exits import Failure, reason
 from insights_mini.log import show
 from insights_mini.paths import Paths
 from insights_mini.settings import Settings
+from insights_mini.statefiles import write_private
 
 NAMESPACE = "insights-client"
 LARGEST = 1024 * 1024
+GROUP = re.compile("^group *:.*\n?", re.MULTILINE)
 
 
 def load_tags(settings: Settings, paths: Paths) -> List[Dict[str, str]]:
     """Return the tags of this host; none without a file. Raises Failure."""
-    path = (os.path.abspath(os.fsencode(settings.tags_file)) if settings.tags_file else
+    return flatten(read_tags(find_file(settings, paths), not settings.tags_file)[1], "")
+
+
+def find_file(settings: Settings, paths: Paths) -> bytes:
+    return (os.path.abspath(os.fsencode(settings.tags_file)) if settings.tags_file else
             os.path.join(paths.conf_dir, b"tags.yaml"))
+
+
+def read_tags(path: bytes, may_miss: bool) -> Tuple[str, Dict[str, Any]]:
+    """Return a file's text and the mapping in it; raise Failure."""
     try:
         content = hostfiles.read_small(path, LARGEST)
     except hostfiles.Unreadable as error:
-        if error.absent and not settings.tags_file:
-            return []
+        if error.absent and may_miss:
+            return "", {}
         raise Failure("cannot read the tags %s" % show(path), error.why, "mend it")
-    from insights_mini.core.exclusions.yaml import YamlError, read_yaml  # late: seldom wanted
+    from insights_mini.core.exclusions.yaml import YamlError, decode, read_yaml  # seldom wanted
     try:
         data = read_yaml(content)
         if data is not None and not isinstance(data, dict):
             raise YamlError("it is no mapping", 1, 1, "write 'name: value'")
+        return decode(content), data or {}
     except YamlError as error:
         raise Failure("the tags %s, line %d, column %d" % (show(path), error.line, error.column),
                       error.problem, error.remedy)
-    return flatten(data or {}, "")
+
+
+def set_group(settings: Settings, paths: Paths, name: str) -> None:
+    """Have `group: name` in the file of tags, and all else in it as it is; raise Failure.
+
+    What comes of the change is read before it is written: a file that is not plain is left alone.
+    """
+    from insights_mini.core.exclusions.yaml import YamlError, read_yaml
+    path = find_file(settings, paths)
+    text, tags = read_tags(path, True)
+    if tags.get("group") == name:
+        return
+    line = "group: %s\n" % json.dumps(name, ensure_ascii=False)
+    changed, found = GROUP.subn(lambda match: line, text, 1)
+    if not found:
+        changed = (text.rstrip("\n") + "\n" if text else "") + line
+    content = changed.encode("utf-8", "surrogateescape")
+    why = "it is not plain"
+    try:
+        if read_yaml(content) == dict(tags, group=name):
+            write_private(path, content)
+            return
+    except YamlError as error:
+        why = error.problem
+    except OSError as error:
+        why = reason(error)
+    raise Failure("cannot write the group into %s" % show(path), why,
+                  "write 'group: NAME' into it yourself")
 
 
 def flatten(value: Any, key: str) -> List[Dict[str, str]]:

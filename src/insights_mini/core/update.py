@@ -11,6 +11,7 @@ from typing import Callable, Mapping, NamedTuple, Optional
 from insights_mini import eggs, hostfiles, trust
 from insights_mini.core.rules import LARGEST as LARGEST_RULES
 from insights_mini.core.rules import SECONDS
+from insights_mini.core.server import autoconfig
 from insights_mini.core.server.faults import NotReached
 from insights_mini.core.server.transport import Answer, Service, open_service
 from insights_mini.core.specs import BadRules, parse_rules
@@ -48,11 +49,10 @@ class Update(NamedTuple):
 
 def update(settings: Settings, paths: Paths, environ: Mapping[str, str], log: Log) -> None:
     """Fetch and install what is newer on the server, if one is set up for this host."""
-    default = Settings()
-    has_service = bool(settings.username or settings.authmethod == "CERT" or
-                       settings.base_url != default.base_url)
-    wants_egg = has_service or settings.egg_path
-    wants_rules = (has_service or settings.collection_rules_url) and not (
+    settings = autoconfig.apply(settings, paths, log)
+    served = autoconfig.has_service(settings)
+    wants_egg = served or settings.egg_path
+    wants_rules = (served or settings.collection_rules_url) and not (
         settings.from_file or settings.from_stdin)
     if not (wants_egg or wants_rules):
         log.debug("no service is set up for this host, so nothing newer is looked for")

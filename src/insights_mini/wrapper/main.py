@@ -31,7 +31,7 @@ def run_or_fail(argv: List[str], environ: Mapping[str, str], run_phase: RunPhase
         return print_help(loaded.help)
     settings = loaded.settings
     console.level = log.console_level(settings)
-    console.out = 2 if settings.to_stdout else 1
+    console.out = 2 if settings.pipes else 1
     if os.geteuid() != 0 and not settings.unprivileged:
         log.write(2, "Insights client must be run as root.\n")
         return FAILED

@@ -80,16 +80,15 @@ def run_one(egg: Egg, phase: str, start: Start, signals: child.Signals,
     tell = log.info if settings.debug_phases else log.debug
     tell("phase %s: %s starts" % (phase, egg))
     environ = dict(start.environ, INSIGHTS_PHASE=phase, INSIGHTS_EGG=egg.name,
-                   INSIGHTS_CLIENT_VERSION=VERSION)
+                   INSIGHTS_CLIENT_VERSION=VERSION,
+                   INSIGHTS_CLIENT_FILE=os.path.abspath(sys.argv[0]))
 
     def work() -> int:
         if egg.path:
             return execute(egg, start.argv, environ)
         return start.built_in(phase, start.loaded, environ)
 
-    seconds = settings.phase_timeout
-    if phase == PHASES[-1]:
-        seconds += settings.max_time
+    seconds = (settings.last_phase_seconds if phase == PHASES[-1] else settings.phase_timeout)
     # In a group of its own an egg could not read rules that are typed in.
     ending = child.run(work, seconds, signals, group=bool(egg.path) and not settings.from_stdin)
     tell("phase %s: %s ended: %s" % (phase, egg, describe(ending)))

@@ -397,6 +397,7 @@ class Encrypted(TransportCase):
                 self.assertEqual(server.requests, [])
 
     def test_cert_verify_chooses_whom_to_trust(self) -> None:
+        """FAULTS 51."""
         ca, stranger = Certificates.path("ca.pem"), Certificates.path("stranger.pem")
         bundle = "cert-api.access.redhat.com.pem"
         for setting, bundled, warned, expected in (
@@ -570,6 +571,7 @@ class Proxies(TransportCase):
                         self.assertIs(is_direct(place, no_proxy), expected)
 
     def test_no_proxy_of_settings_and_environment(self) -> None:
+        """FAULTS 51."""
         server = self.server()
         for setting, environ, used in (
             ("", {}, 1), ("127.0.0.1", {}, 0), ("", {"NO_PROXY": "127.0.0.1"}, 0),

@@ -4,9 +4,9 @@ TLS 1.2 is the least. Certificates and host names are always checked, unless cer
 """
 import os
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from insights_mini import hostfiles
+from insights_mini.core.server.autoconfig import Rhsm
 from insights_mini.core.server.faults import LATER, NotReached
 from insights_mini.paths import Paths
 from insights_mini.settings import FALSE, TRUE, Settings
@@ -14,8 +14,6 @@ from insights_mini.settings import FALSE, TRUE, Settings
 if TYPE_CHECKING:
     import ssl
 
-CONSUMER = "/etc/pki/consumer"
-LARGEST = 1024 * 1024
 # What OpenSSL says (for the first two, of our own certificate and without one), what it means, and
 # what mends it. Python 3.6 does not pass on why a certificate was not verified.
 OWN = "alert.*(certificate|unknown ca|handshake failure|access denied)"
@@ -54,18 +52,7 @@ def find_trust(settings: Settings, paths: Paths) -> Trust:
     if wanted.lower() in ("", "none"):
         wanted = bundle if os.path.exists(bundle) else "true"
     return Trust(wanted.lower() not in FALSE, "" if wanted.lower() in TRUE + FALSE else wanted,
-                 find_consumer(paths.rhsm_conf) if settings.authmethod == "CERT" else "")
-
-
-def find_consumer(rhsm_conf: bytes) -> str:
-    """Return the folder of the host's subscription: consumerCertDir in section rhsm."""
-    import configparser
-    parser = configparser.RawConfigParser(strict=False)
-    try:
-        parser.read_string(hostfiles.read_small(rhsm_conf, LARGEST).decode("utf-8", "replace"))
-        return parser.get("rhsm", "consumerCertDir").strip() or CONSUMER
-    except (hostfiles.Unreadable, configparser.Error):
-        return CONSUMER
+                 Rhsm(paths.rhsm_conf).consumer if settings.authmethod == "CERT" else "")
 
 
 def make_context(trust: Trust) -> "ssl.SSLContext":
@@ -108,6 +95,17 @@ def word(error: Exception) -> str:
     It is surer than `reason`: an old Python has names for the numbers of an old OpenSSL.
     """
     return re.sub(r"^\[.*?\] | \(_ssl.*", "", str(getattr(error, "strerror", None) or error))
+
+
+def describe(secured: Any) -> str:
+    """Return the protocol of a connection, and of its certificate, if checked, the main parts."""
+    found = secured.getpeercert()
+    if not found:
+        return "%s; the certificate is not checked" % secured.version()
+    return "%s; the certificate is for %s, by %s, from %s to %s" % (
+        secured.version(), ", ".join(value for _, value in found.get("subjectAltName", ())),
+        ", ".join(value for part in found["issuer"] for _, value in part),
+        found["notBefore"], found["notAfter"])
 
 
 def is_cut(error: Exception) -> bool:

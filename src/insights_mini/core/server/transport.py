@@ -18,7 +18,7 @@ from insights_mini.core.server.places import (
     parse_url,
 )
 from insights_mini.core.server.tls import Trust, find_trust, make_context
-from insights_mini.core.server.wire import BROKEN, Wire
+from insights_mini.core.server.wire import BROKEN, Watch, Wire
 from insights_mini.exits import Failure
 from insights_mini.log import Log
 from insights_mini.paths import Paths
@@ -88,7 +88,11 @@ class Service:
                          environ.get("no_proxy") or "")
         self.log = log
         self.contexts: Dict[Trust, Any] = {}
+        self.watch: Watch = lambda step, detail: None
         self.base = self.parse("", "base_url")
+        self.homes = {self.base[:3], *(self.parse(url, name)[:3] for name, url in (
+            ("upload_url", settings.upload_url), ("branch_info_url", settings.branch_info_url))
+            if url)}
 
     def url(self, path: str) -> str:
         """Return the URL of a path of the service; a URL without a scheme gets ours."""
@@ -120,7 +124,7 @@ class Service:
         """
         first = place = self.parse(url, "the URL")
         for _ in range(REDIRECTS + 1):
-            ask = Ask(method, place, place[:3] == self.base[:3], most, headers or {}, body)
+            ask = Ask(method, place, place[:3] in self.homes, most, headers or {}, body)
             answer = self.exchange(ask, deadline)
             target = answer.headers.get("Location")
             if answer.status not in MOVED or not target:
@@ -131,7 +135,7 @@ class Service:
     def exchange(self, ask: "Ask", deadline: float) -> Answer:
         """Make one request without following redirects, and log how it went."""
         status: object = "no answer"
-        wire = Wire(self.settings.http_timeout, deadline)
+        wire = Wire(self.settings.http_timeout, deadline, self.watch)
         try:
             answer = self.converse(wire, ask)
             status = answer.status
@@ -175,6 +179,7 @@ class Service:
             wire.connect(proxy.place, "")
             if secure:
                 open_tunnel(wire, place, proxy)
+                self.watch("proxy", place.name)
             wire.name, wire.setting = ours
         if secure:
             wire.secure(self.contexts[trust], trust, place.host)

@@ -13,6 +13,7 @@ from insights_mini.core.server.places import Place
 from insights_mini.exits import reason
 
 BROKEN = "it broke off the connection"
+Watch = Callable[[str, str], None]  # told each step of the way that is done, and a detail
 PIECE = 64 * 1024  # sent at once; what is taken of it within the time of silence is enough
 
 
@@ -22,10 +23,11 @@ class Wire:
     `silence` is in seconds, `deadline` as time.monotonic() counts. All methods raise NotReached.
     """
 
-    def __init__(self, silence: float, deadline: float) -> None:
+    def __init__(self, silence: float, deadline: float, watch: Watch) -> None:
         self.name = self.setting = ""
         self.silence = silence
         self.deadline = deadline
+        self.watch = watch
         self.started = time.monotonic()
         self.trust: Optional[tls.Trust] = None
         self.ended = False  # nothing more will come
@@ -44,6 +46,7 @@ class Wire:
         except (OSError, UnicodeError) as error:
             why = reason(error) if isinstance(error, OSError) else "no host name"
             raise self.fault("its name is not known here (%s)" % why, advice, "name")
+        self.watch("name", ", ".join(sorted({str(address[0]) for *_, address in found})))
         stop = time.monotonic() + self.left()
         for number, (family, kind, protocol, _, address) in enumerate(found):
             self.close()
@@ -53,6 +56,7 @@ class Wire:
                 self.socket.settimeout(max(share, 0.001))
                 self.socket.connect(address)
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.watch("connect", "%s port %d" % (address[0], place.port))
                 return
             except socket.timeout:
                 why = "no connection within %g seconds" % self.silence
@@ -70,6 +74,7 @@ class Wire:
                                               suppress_ragged_eofs=False)
         except (OSError, ValueError) as error:  # a ValueError: another host, with Python 3.6
             raise self.explain(error)
+        self.watch("tls", tls.describe(self.socket))
 
     def left(self) -> float:
         """Return how many seconds the next wait may take."""
