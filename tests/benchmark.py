@@ -19,15 +19,21 @@ from typing import Any, Callable, List, Optional, Tuple
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(HERE)
-sys.path.insert(0, os.path.join(TOP, "src"))
+sys.path[:0] = [os.path.join(TOP, "src"), TOP]
 
 from insights_mini.core.collect import commandline, plan  # noqa: E402
 from insights_mini.core.exclusions.expressions import translate  # noqa: E402
 from insights_mini.core.exclusions.load import Exclusions, Loaded  # noqa: E402
 from insights_mini.core.redaction import make_redaction  # noqa: E402
 from insights_mini.core.specs import parse_rules  # noqa: E402
+from insights_mini.log import NOTHING, Console, Log  # noqa: E402
 from insights_mini.paths import find_paths  # noqa: E402
 from insights_mini.settings import Settings  # noqa: E402
+from insights_mini.statefiles import write_private  # noqa: E402
+from insights_mini.wrapper.chain import Chain  # noqa: E402
+from tests import server as servers  # noqa: E402
+from tests.eggmaker import ours  # noqa: E402
+from tests.signing import Signer  # noqa: E402
 
 PRODUCT = os.path.join(TOP, "insights-mini.pyz")
 RULES = os.path.join(os.path.dirname(TOP), "shared", "reference", "uploader-2019.json")
@@ -273,6 +279,62 @@ def split_lines(block: bytes) -> List[bytes]:
     return parts
 
 
+def verification(bench: Bench, size: int) -> List[Row]:
+    """Copying, verifying and understanding an egg, against gpg alone on the same files."""
+    signer = Signer.find()
+    if signer is None:
+        return []
+    try:
+        key = signer.make("publisher", "rsa3072")
+        egg = ours("7.0.0", "filling = '%s'" % os.urandom(size // 8).hex())
+        paths = find_paths(bench.environ)
+        for path, content in ((paths.public_keys, signer.export(key)), (paths.new_egg, egg),
+                              (paths.new_egg + b".asc", signer.sign(egg, key))):
+            write_private(path, content)
+
+        def find() -> float:
+            with Chain(Settings(), paths, {}, Log(Console(NOTHING))) as chain:
+                return timed(lambda: [str(egg) for egg in chain.find()].index("NEW egg 7.0.0"))
+
+        gpg = [signer.gpg, "--homedir", signer.home, "--verify",
+               os.fsdecode(paths.new_egg + b".asc"), os.fsdecode(paths.new_egg)]
+        mine, alone = pairs(find, lambda: timed(lambda: subprocess.run(
+            gpg, stderr=subprocess.DEVNULL, check=True)), 5)
+        os.unlink(paths.new_egg)
+    finally:
+        signer.close()
+    return [("verifying an egg of %.1f MB" % (len(egg) / 1e6), "%.0f ms" % (mine * 1e3),
+             "%.0f ms  gpg --verify; 500 ms promised" % (alone * 1e3), "x %.2f" % (mine / 0.5))]
+
+
+def upload(bench: Bench, size: int) -> List[Row]:
+    """Uploading a file over TLS, against curl to the same server."""
+    curl = shutil.which("curl")
+    if curl is None or servers.missing():
+        return []
+    payload = os.path.join(bench.folder, "payload.tar.gz")
+    with open(payload, "wb") as file:
+        file.truncate(size)
+    server = servers.Server({"/r/insights/platform/ingress/v1/upload": (
+        202, {}, b'{"request_id": "1"}')}, "server", hashes=False)
+    authority = servers.Certificates.path("ca.pem")
+    bench.environ.update(INSIGHTS_BASE_URL=server.name + "/r/insights/platform",
+                         INSIGHTS_CERT_VERIFY=authority, INSIGHTS_AUTO_UPDATE="no")
+    kind = "application/vnd.redhat.advisor.collection+tgz"
+    try:
+        mine, its = pairs(
+            lambda: bench.product("--payload", payload, "--content-type", kind),
+            lambda: timed(lambda: subprocess.run(
+                [curl, "-sS", "--cacert", authority, "-F", "file=@%s;type=%s" % (payload, kind),
+                 server.url("/r/insights/platform/ingress/v1/upload")], check=True,
+                stdout=subprocess.DEVNULL)), 2)
+    finally:
+        server.close()
+        os.unlink(payload)
+    return [("upload of %.0f MB" % (size / 1e6), "%.0f MB/s" % (size / mine / 1e6),
+             "%.0f MB/s  curl" % (size / its / 1e6), "x %.2f" % (its / mine))]
+
+
 def main(argv: List[str]) -> int:
     parser = argparse.ArgumentParser(description="Measure speed and size, as ratios.")
     parser.add_argument("--rules", default=RULES, help="a real rules file")
@@ -287,6 +349,8 @@ def main(argv: List[str]) -> int:
         rows.append(start_up(bench, count))
         rows += large_log(bench, size, count)
         rows += redaction(bench, size * 2 // 5)
+        rows += verification(bench, 1000000)
+        rows += upload(bench, size * 2)
     kilobytes = os.path.getsize(PRODUCT) / 1000
     rows.append(("size of the .pyz", "%.0f kB" % kilobytes, "400 kB", "x %.2f" % (kilobytes / 400)))
     print("Python %s, %d processors" % (sys.version.split()[0], os.cpu_count() or 0))

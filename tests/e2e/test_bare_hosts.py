@@ -1,5 +1,6 @@
 """Hosts that have next to nothing: no programs, no folders, a Python built without its options."""
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -149,3 +150,37 @@ class LackingPython(HostCase):
                 self.assertEqual((done.status, done.err.count(b"\n")), (1, 1), done.text)
                 self.assertIn(kind.encode(), done.err)
                 self.assertEqual(self.leftovers(), [])
+
+
+class NoNetwork(HostCase):
+    """Offline: where there is no network at all, and nothing that could use one is loaded."""
+
+    def test_it_runs_in_a_network_namespace_without_interfaces_and_calls_nobody(self) -> None:
+        if not (shutil.which("unshare") and shutil.which("strace")):
+            self.skipTest("no unshare or no strace")
+        trace = self.path("trace")
+        rules = self.rules(["/bin/echo hello"], ["/etc/hosts"])
+        done = subprocess.run(
+            ["unshare", "-n", "strace", "-f", "-qq", "-e", "trace=%network", "-e",
+             "signal=none", "-o", trace,
+             *self.argv("--offline", "--from-file", rules, "--output-dir", self.path("out"))],
+            env=dict(self.environ, INSIGHTS_BASE_URL="service.test/r/insights",
+                     INSIGHTS_USERNAME="bob"), cwd=self.folder, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, b""), done.stdout)
+        with open(trace) as file:
+            self.assertEqual(file.read(), "")
+        self.assertEqual(len(os.listdir(self.path("out"))), 1)
+
+    def test_neither_ssl_nor_http_is_loaded(self) -> None:
+        """Every process of the run says what it loads; none says these."""
+        rules = self.rules(["/bin/echo hello"])
+        argv = self.argv("--offline", "--from-file", rules, "--output-dir", self.path("out"))
+        done = subprocess.run([argv[0], "-v", *argv[1:]], env=self.environ, cwd=self.folder,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=120, check=True)
+        loaded = set(re.findall(rb"(?m)^import '?([\w.]+)'? #", done.stderr))
+        self.assertIn(b"insights_mini.core.collection", loaded)
+        for module in (b"ssl", b"_ssl", b"http", b"http.client", b"urllib.request",
+                       b"insights_mini.core.server.transport"):
+            self.assertNotIn(module, loaded)
