@@ -5,7 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
+import sys
 import time
 from typing import Any, Dict, List, Optional
 
@@ -54,6 +54,16 @@ shutdown_lifetime 0 seconds
 HELPERS = ("/usr/lib/squid/basic_ncsa_auth", "/usr/lib64/squid/basic_ncsa_auth")
 # Puts a copy of /etc in its place, in which this host has a subscription.
 SUBSCRIBED = 'mount --bind "$COPY" /etc\nexec "$@"'
+
+# Runs a program and writes down the kilobytes of its largest process. A process of its own does
+# that: one that is forked from a large process counts as large.
+MEASURE = """
+import resource, subprocess, sys
+status = subprocess.call(sys.argv[2:])
+with open(sys.argv[1], "w") as file:
+    file.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(status)
+"""
 
 
 def free_port() -> int:
@@ -127,17 +137,14 @@ class Service(HostCase):
         os.makedirs(os.path.join(copy, "rhsm"), exist_ok=True)
         for name in ("cert.pem", "key.pem"):
             shutil.copy(servers.Certificates.path(own, name), consumer)
-        argv = ["unshare", "-m", "sh", "-ec", SUBSCRIBED, "sh", *self.argv(*arguments)]
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            child = subprocess.Popen(argv, env=dict(self.environ, COPY=copy, **environ),
-                                     cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out,
-                                     stderr=err)
-            _, status, usage = os.wait4(child.pid, 0)
-            child.returncode = 0
-            self.peak = usage.ru_maxrss * 1024  # of the largest process of the run
-            out.seek(0)
-            err.seek(0)
-            return Done(os.WEXITSTATUS(status), out.read(), err.read())
+        argv = [sys.executable, "-c", MEASURE, self.path("peak"), "unshare", "-m", "sh", "-ec",
+                SUBSCRIBED, "sh", *self.argv(*arguments)]
+        done = subprocess.run(argv, env=dict(self.environ, COPY=copy, **environ), cwd=self.folder,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=120, check=False)
+        with open(self.path("peak")) as file:
+            self.peak = int(file.read()) * 1024
+        return Done(done.returncode, done.stdout, done.stderr)
 
     def upload(self, **more: str) -> Done:
         return self.run_subscribed("--payload", self.payload, "--content-type", TYPE, **more)

@@ -8,7 +8,6 @@ from insights_mini.core import output, signals
 from insights_mini.core.archive import Archive, make_compressor, usual_compressor
 from insights_mini.core.collect import commandline, grep, plan, pool, work
 from insights_mini.core.exclusions.load import load_exclusions
-from insights_mini.core.facts import clean_facts, gather_facts, list_values
 from insights_mini.core.filling import Filling
 from insights_mini.core.host import choose_name, find_names
 from insights_mini.core.redact import HOSTNAME
@@ -149,6 +148,7 @@ def choose_target(run: Run, paths: Paths, usual: str) -> output.Target:
 
 def find_facts(run: Run, paths: Paths) -> Dict[str, Any]:
     """Return the facts that go with an upload, cleaned, and seen by the proof."""
+    from insights_mini.core.facts import clean_facts, gather_facts, list_values  # late: not offline
     facts = clean_facts(gather_facts(run.settings, paths, run.redaction.excluder, run.host),
                         run.redaction.policy)
     facts["branch_info"] = dict(run.branch)
