@@ -3,6 +3,7 @@
 All listen on 127.0.0.1 and serve from threads; close() ends them. The certificates are made by the
 openssl program once per run of the tests.
 """
+import abc
 import atexit
 import base64
 import hashlib
@@ -106,7 +107,7 @@ Reply = Tuple[int, Mapping[str, str], Union[bytes, Iterable[bytes]]]
 Handler = Callable[[Request, Any], Optional[Reply]]  # None: it wrote to the connection itself
 
 
-class Listener:
+class Listener(abc.ABC):
     """Accepts connections on 127.0.0.1 and hands each to `serve` in a thread."""
 
     def __init__(self) -> None:
@@ -144,8 +145,9 @@ class Listener:
         finally:
             connection.close()
 
+    @abc.abstractmethod
     def serve(self, connection: socket.socket) -> None:
-        raise NotImplementedError
+        """Answer one connection, in a thread of its own."""
 
     def close(self) -> None:
         self.closing.set()

@@ -99,6 +99,16 @@ class Refused(Delivery):
                 os.unlink(archive)
                 os.unlink(self.path("etc", ".lastupload"))
 
+    def test_a_settings_folder_that_goes_meanwhile_keeps_the_archive_and_names_it(self) -> None:
+        etc = self.path("etc")
+        self.wanted = self.rules(["/bin/sh -c 'mv %s %s.gone; echo > %s'" % (etc, etc, etc),
+                                  "/bin/echo hello"])
+        done = self.upload()
+        self.assertEqual((done.status, self.sent()), (1, []))
+        (archive,) = self.archives()
+        self.assertIn("cannot write the machine id", done.text)
+        self.assertIn("--payload " + archive, done.text)
+
     def test_a_server_that_is_gone_keeps_the_archive(self) -> None:
         self.environ["INSIGHTS_UPLOAD_URL"] = "https://127.0.0.1:1/upload"
         self.check_kept(self.upload(), "Connection refused")
@@ -139,6 +149,31 @@ class Refused(Delivery):
         self.assertEqual((done.status, done.out, done.err), (
             1, b"", b"This host has not been registered. Use --register to register this host.\n"))
         self.assertEqual((self.sent(), self.archives()), ([], []))
+
+
+class Payload(Delivery):
+    """An archive of another host says nothing about this one."""
+
+    def send(self, *replies: Tuple[int, Dict[str, str], bytes], **environ: Any) -> Done:
+        for name in (".registered", "machine-id"):
+            if os.path.exists(self.path("etc", name)):
+                os.unlink(self.path("etc", name))
+        self.uploads = list(replies)
+        payload = self.write("other.tar.gz", b"content")
+        return self.run_product("--payload", payload, "--content-type", TYPE, **environ)
+
+    def test_neither_success_nor_refusal_changes_what_this_host_is(self) -> None:
+        for code, body, status in ((202, GOOD, 0), (412, b"{}", 1)):
+            self.assertEqual(self.send((code, {}, body)).status, status)
+            self.assertEqual(sorted(os.listdir(self.path("etc"))),
+                             [".last-upload.results", ".lastupload"])
+
+    def test_the_classic_api_wants_a_machine_id_and_gets_one(self) -> None:
+        done = self.send((202, {}, GOOD), INSIGHTS_BASE_URL=self.server.name + "/r/insights")
+        self.assertEqual(done.status, 1)  # there is no such API here; the request tells
+        with open(self.path("etc", "machine-id")) as file:
+            self.assertEqual(self.server.requests[-1].target,
+                             "/r/insights/uploads/" + file.read())
 
 
 class Accepted(Delivery):

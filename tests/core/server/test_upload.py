@@ -55,8 +55,8 @@ class UploadCase(Scratch):
         journal = os.open(self.path("journal"), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         to = log.Log(log.Console(log.NOTHING), journal, log.WARNING)
         try:
-            return send(parcel or Parcel(os.fsencode(self.archive), "application/x", "some-id", 2.5,
-                                         FACTS), wanted, CONF,
+            return send(parcel or Parcel(os.fsencode(self.archive), "application/x", 2.5, FACTS),
+                        "some-id", wanted, CONF,
                         open_service(wanted, paths, {}, to), to, self.slept.append)
         finally:
             self.said = os.pread(journal, 1 << 20, 0).decode()
@@ -143,7 +143,7 @@ class Refused(UploadCase):
 
     def test_an_archive_that_cannot_be_read_is_a_failure(self) -> None:
         for path, why in ((self.path("absent"), "No such file"), (self.folder, "is a directory")):
-            message = self.refused((202, {}, GOOD), parcel=Parcel(os.fsencode(path), "x", "id"))
+            message = self.refused((202, {}, GOOD), parcel=Parcel(os.fsencode(path), "x"))
             self.assertIn("cannot read the archive " + path, message)
             self.assertIn(why, message)
 
@@ -186,14 +186,14 @@ class Accepted(UploadCase):
                     self.assertEqual(json.loads(parts["metadata"][1].decode()), FACTS)
 
     def test_a_payload_goes_without_facts_and_without_a_time(self) -> None:
-        self.send((202, {}, GOOD), parcel=Parcel(os.fsencode(self.archive), "application/y", "id"))
+        self.send((202, {}, GOOD), parcel=Parcel(os.fsencode(self.archive), "application/y"))
         (request,) = self.server.requests
         self.assertEqual(list(self.parts(request)), ["file"])
         self.assertNotIn("x-rh-collection-time", request.headers)
 
     def test_a_name_cannot_forge_a_header(self) -> None:
         path = self.write('a"\r\nX-Evil: 1\r\n\r\nx.tar.gz', b"content")
-        self.send((202, {}, GOOD), parcel=Parcel(os.fsencode(path), "t", "id"))
+        self.send((202, {}, GOOD), parcel=Parcel(os.fsencode(path), "t"))
         self.assertEqual(self.parts(self.server.requests[0])["file"][1], b"content")
 
     def test_an_upload_url_of_its_own_is_used(self) -> None:
@@ -227,7 +227,7 @@ class Accepted(UploadCase):
         with open(self.archive, "wb") as file:
             for _ in range(40):
                 file.write(block)
-        self.send((202, {}, GOOD), parcel=Parcel(os.fsencode(self.archive), "t", "id"))
+        self.send((202, {}, GOOD), parcel=Parcel(os.fsencode(self.archive), "t"))
         (request,) = self.server.requests
         head, _, _ = request.body.partition(b"\r\n\r\n")
         mark = request.headers["content-type"].rpartition("=")[2].encode()

@@ -30,21 +30,21 @@ class Parcel(NamedTuple):
 
     path: bytes
     content_type: str
-    machine_id: str
     seconds: float = 0.0
     facts: Mapping[str, Any] = {}
 
 
-def send(parcel: Parcel, settings: Settings, conf: str, service: Service, log: Log,
+def send(parcel: Parcel, machine_id: str, settings: Settings, conf: str, service: Service, log: Log,
          sleep: Callable[[float], None] = time.sleep) -> bytes:
     """Upload until it is accepted, and return the JSON of the answer; raise Failure.
 
-    `conf` is the file that holds the credentials, for messages.
+    `machine_id` is a part of the classic API's URL; `conf` is the file that holds the credentials,
+    for messages.
     """
     for left in range(settings.retry - 1, -1, -1):
         wait = settings.retry_wait
         try:
-            answer = post(parcel, settings, service)
+            answer = post(parcel, machine_id, settings, service)
             if answer.status in (200, 201, 202):
                 check(answer)
                 return answer.body
@@ -60,11 +60,11 @@ def send(parcel: Parcel, settings: Settings, conf: str, service: Service, log: L
     raise AssertionError("retry is at least 1")
 
 
-def post(parcel: Parcel, settings: Settings, service: Service) -> Answer:
+def post(parcel: Parcel, machine_id: str, settings: Settings, service: Service) -> Answer:
     """Make the one request of an upload; raise NotReached or Failure."""
     boundary = os.urandom(16).hex()
     path = settings.upload_url or ("/ingress/v1/upload" if is_platform(settings) else
-                                   "/uploads/" + parcel.machine_id)
+                                   "/uploads/" + machine_id)
     headers = {"Content-Type": "multipart/form-data; boundary=" + boundary}
     if parcel.seconds:
         headers["x-rh-collection-time"] = "%.3f" % parcel.seconds
