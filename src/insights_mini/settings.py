@@ -97,6 +97,12 @@ class Settings(NamedTuple):
     dry_run: bool = False
 
     @property
+    def stays_home(self) -> bool:
+        """Whether the service is not asked in any case."""
+        return (self.offline or self.version or self.list_specs or self.validate or self.dry_run or
+                self.show_results)
+
+    @property
     def acts(self) -> bool:
         """Whether something is shown instead of collecting; then nothing is written."""
         return (self.version or self.list_specs or self.validate or self.dry_run or self.status or
@@ -190,6 +196,18 @@ def find_conflicts(settings: Settings) -> List[str]:
     if settings.obfuscate_hostname and not (settings.obfuscate or settings.obfuscation_list):
         conflicts.append("obfuscate_hostname needs obfuscate")
     return conflicts
+
+
+def find_dangers(settings: Settings) -> List[str]:
+    """Return a sentence for each setting that weakens the way to the service; once a run."""
+    if settings.stays_home:
+        return []
+    dangers = []
+    if settings.insecure_connection:
+        dangers.append("insecure_connection is set: what is sent can be read and changed")
+    if settings.cert_verify.lower() in FALSE:
+        dangers.append("cert_verify is False: anybody can pose as the service")
+    return dangers
 
 
 def flag(name: str) -> str:

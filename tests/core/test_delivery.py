@@ -193,6 +193,14 @@ class Accepted(Delivery):
         self.assertEqual(facts["insights_id"], ID)
         self.assertGreater(float(self.sent()[0].headers["x-rh-collection-time"]), 0)
 
+    def test_a_way_that_is_not_safe_is_told_once_a_run(self) -> None:
+        done = self.upload(INSIGHTS_CERT_VERIFY="False", INSIGHTS_AUTO_UPDATE="yes")
+        self.assertEqual(done.status, 0, done.text)
+        self.assertEqual(done.text.count("anybody can pose as the service"), 1, done.text)
+        for quiet in (("--offline", "--from-file", self.wanted, "--to-stdout"), ("--list-specs",)):
+            done = self.run_product(*quiet, INSIGHTS_CERT_VERIFY="False")
+            self.assertEqual((done.status, done.err), (0, b""))
+
     def test_it_stays_where_that_is_wanted(self) -> None:
         done = self.upload("--keep-archive")
         (archive,) = self.archives()

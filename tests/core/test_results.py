@@ -171,7 +171,7 @@ class Diagnosed(ResultsCase):
         """FAULTS 52."""
         self.answers.update({DIAGNOSIS: (200, {}), REPORTS: (200, [])})
         for flag in ({"diagnosis": "-"}, {"check_results": True}):
-            for more in ({"net_debug": True}, {"verbose": True}, {"cert_verify": "False"},
+            for more in ({"net_debug": True}, {"verbose": True},
                          {"verbose": True, "cert_verify": servers.Certificates.path("ca.pem")}):
                 seen = self.see("pre_update", to_json=True, **flag, **more)
                 self.assertIn(json.loads(seen.out), ({}, []))

@@ -6,6 +6,7 @@ from insights_mini import log, sources
 from insights_mini.eggs import BUILT_IN, Egg
 from insights_mini.exits import FAILED, INTERRUPTED, OK, Failure, reason
 from insights_mini.paths import Paths, find_paths
+from insights_mini.settings import find_dangers
 from insights_mini.version import VERSION
 from insights_mini.wrapper.chain import Chain
 from insights_mini.wrapper.child import Signals
@@ -35,7 +36,7 @@ def run_or_fail(argv: List[str], environ: Mapping[str, str], run_phase: RunPhase
     if os.geteuid() != 0 and not settings.unprivileged:
         log.write(2, "Insights client must be run as root.\n")
         return FAILED
-    for warning in loaded.warnings:
+    for warning in (*loaded.warnings, *find_dangers(settings)):
         console.line(log.WARNING, warning)
 
     signals = Signals()

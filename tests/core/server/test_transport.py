@@ -15,7 +15,7 @@ from insights_mini.core.server.places import find_proxy, is_direct, parse_url
 from insights_mini.core.server.transport import Answer, Service, Stream, open_service
 from insights_mini.exits import Failure
 from insights_mini.paths import Paths
-from insights_mini.settings import Settings
+from insights_mini.settings import Settings, find_dangers
 from tests.server import Certificates, Proxy, Raw, Reply, Request, Server, missing, reset
 from tests.support import TOP, Scratch
 
@@ -321,7 +321,6 @@ class Faults(TransportCase):
         self.assertEqual(str(caught.exception), "base_url cannot be used: plain HTTP can be "
                          "read and changed on its way; use https")
         self.open(base_url="h", insecure_connection=True)
-        self.assertEqual(len(self.log.of("warning")), 1)
 
     def test_a_header_cannot_smuggle_in_another(self) -> None:
         server = self.server()
@@ -425,7 +424,7 @@ class Encrypted(TransportCase):
                 service = self.open(self.server(certificate="server"), cert_verify=setting)
                 self.get(service) if not expected else self.assertIn(
                     expected, str(self.fault(service)))
-                self.assertEqual(len(self.log.of("warning")), warned)
+                self.assertEqual(len(find_dangers(Settings(cert_verify=setting))), warned)
 
     def test_a_server_without_tls_and_one_with_old_tls_only(self) -> None:
         for written, expected in (

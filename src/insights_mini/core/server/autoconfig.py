@@ -7,7 +7,7 @@ is a warning. Its form is that of rhsm.conf(5): values refer to others as in `%(
 import configparser
 import os
 import re
-from typing import TYPE_CHECKING, Dict, List, Mapping, Tuple
+from typing import Dict, List, Mapping, Tuple
 
 from insights_mini import hostfiles
 from insights_mini.core.server.faults import NotReached
@@ -15,9 +15,6 @@ from insights_mini.core.server.places import parse_proxy
 from insights_mini.log import Log, show
 from insights_mini.paths import Paths
 from insights_mini.settings import FALSE, Settings
-
-if TYPE_CHECKING:
-    from insights_mini.core.server.transport import Service
 
 LARGEST = 1024 * 1024
 RED_HAT = re.compile(r"(?:subscription\.(?:stage\.)?rh(?:sm|n)\.(?:stage\.)?redhat\.com)?", re.I)
@@ -126,13 +123,6 @@ def apply(settings: Settings, paths: Paths, log: Log) -> Settings:
     for fault in faults:
         log.warning(fault)
     return settings
-
-
-def open_configured(settings: Settings, paths: Paths, environ: Mapping[str, str],
-                    log: Log) -> "Service":
-    """Open the service of this host; its `settings` are the configured ones. Raises NotReached."""
-    from insights_mini.core.server.transport import open_service  # late: it needs our reader
-    return open_service(apply(settings, paths, log), paths, environ, log)
 
 
 def has_service(settings: Settings) -> bool:

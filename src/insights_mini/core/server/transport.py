@@ -69,12 +69,7 @@ class Answer(NamedTuple):
 
 def open_service(settings: Settings, paths: Paths, environ: Texts, log: Log) -> "Service":
     """Return the service as the settings have it; raise NotReached where they are wrong."""
-    service = Service(settings, paths, environ, log)
-    if settings.insecure_connection:
-        log.warning("insecure_connection is set: what is sent can be read and changed on its way")
-    if not service.trust.verify:
-        log.warning("cert_verify is False: anybody can pose as the service")
-    return service
+    return Service(settings, paths, environ, log)
 
 
 class Service:
