@@ -60,7 +60,7 @@ class ConnectionCase(Scratch):
         told = [line.partition(":")[0] for line in lines]
         self.assertEqual(told, [step for step in STEPS if step in told])
         for line in lines:
-            self.assertNotIn("pw", line)
+            self.assertNotIn("Pw-42", line)
             self.assertNotIn("secret-user", line)
         return lines
 
@@ -82,10 +82,10 @@ class Broken(ConnectionCase):
     def test_settings(self) -> None:
         server = self.serve()
         for why, values in (
-                ("base_url cannot be used: it is no URL", {"base_url": "u:pw@x/y"}),
-                ("proxy cannot be used: .*name an HTTP proxy", {"proxy": "socks5://u:pw@x"}),
-                ("HTTPS_PROXY cannot be used", {"environ": {"HTTPS_PROXY": "https://u:pw@x"}}),
-                ("upload_url cannot be used", {"upload_url": "https://u:pw@x/"}),
+                ("base_url cannot be used: it is no URL", {"base_url": "u:Pw-42@x/y"}),
+                ("proxy cannot be used: .*name an HTTP proxy", {"proxy": "socks5://u:Pw-42@x"}),
+                ("HTTPS_PROXY cannot be used", {"environ": {"HTTPS_PROXY": "https://u:Pw-42@x"}}),
+                ("upload_url cannot be used", {"upload_url": "https://u:Pw-42@x/"}),
                 ("cert_verify cannot be used: no certificates.*/none", {"cert_verify": "/none"}),
                 ("authmethod=CERT cannot be used.*register", {"authmethod": "CERT"}),
                 ("plain HTTP can be read", {"base_url": "http://x/r/insights"})):
@@ -97,7 +97,7 @@ class Broken(ConnectionCase):
         self.fails("name resolution", "its name is not known here.*check base_url", None,
                    base_url="none.invalid/r/insights")
         self.fails("name resolution", "proxy none.invalid:3128: its name", None,
-                   base_url="x.example/r/insights", proxy="secret-user:pw@none.invalid:3128")
+                   base_url="x.example/r/insights", proxy="secret-user:Pw-42@none.invalid:3128")
 
     def test_connect(self) -> None:
         with socket.socket() as taken:  # bound, and nobody listens
@@ -107,13 +107,14 @@ class Broken(ConnectionCase):
                                base_url=name + BASE)
             self.assertIn("name resolution: ok, 127.0.0.1", lines)
             self.fails("TCP connection", "proxy %s: Connection refused; check proxy" % name, None,
-                       base_url="x.example" + BASE, proxy="secret-user:pw@" + name)
+                       base_url="x.example" + BASE, proxy="secret-user:Pw-42@" + name)
 
     def test_proxy(self) -> None:
         server = self.serve()
         for why, login, options in (
                 (r"it wants a user and password \(407\); add them to proxy", "", {"login": "a:b"}),
-                (r"it refuses the user and password \(407\)", "secret-user:pw", {"login": "a:b"}),
+                (r"it refuses the user and password \(407\)", "secret-user:Pw-42",
+                 {"login": "a:b"}),
                 (r"it does not connect to .*\(403\); have it allow", "", {"status": 403}),
                 ("silence for 0.5 seconds", "", {"silent": True})):
             proxy = self.proxy(**options)
@@ -155,7 +156,7 @@ class Broken(ConnectionCase):
                 (503, "status 503; try again later", {})):
             server = self.serve({BASE + "/": (status, {}, b"<html>")})
             with self.subTest(status=status):
-                lines = self.fails("API", why, server, username="secret-user", password="pw",
+                lines = self.fails("API", why, server, username="secret-user", password="Pw-42",
                                    **values)
                 self.assertIn("HTTP: ok, status %d" % status, lines)
 
@@ -198,18 +199,18 @@ class Works(ConnectionCase):
         post = server.requests[1]
         self.assertEqual((post.method, post.body, post.headers["content-type"]),
                          ("POST", b"test=test", "application/x-www-form-urlencoded"))
-        other = self.serve({"/up?token=pw": (200, {}, b"")})
-        self.ok(server, base_url=server.name + PLATFORM, upload_url=other.url("/up?token=pw"))
+        other = self.serve({"/up?token=Pw-42": (200, {}, b"")})
+        self.ok(server, base_url=server.name + PLATFORM, upload_url=other.url("/up?token=Pw-42"))
         self.assertEqual(other.requests[0].body, b"test=test")
 
     def test_through_a_proxy_with_a_login(self) -> None:
-        proxy, server = self.proxy(login="secret-user:pw"), self.serve()
-        lines = self.ok(server, proxy=proxy.url("secret-user:pw"))
+        proxy, server = self.proxy(login="secret-user:Pw-42"), self.serve()
+        lines = self.ok(server, proxy=proxy.url("secret-user:Pw-42"))
         self.assertIn("proxy: ok, " + server.name, lines)
         self.assertIn("; proxy %s from proxy; " % proxy.name, lines[0])
-        lines = self.ok(server, environ={"HTTPS_PROXY": proxy.url("secret-user:pw")})
+        lines = self.ok(server, environ={"HTTPS_PROXY": proxy.url("secret-user:Pw-42")})
         self.assertIn("; proxy %s from HTTPS_PROXY; " % proxy.name, lines[0])
-        lines = self.ok(server, proxy=proxy.url("secret-user:pw"), no_proxy="127.0.0.1")
+        lines = self.ok(server, proxy=proxy.url("secret-user:Pw-42"), no_proxy="127.0.0.1")
         self.assertIn("; no proxy; ", lines[0])
         self.assertEqual(len(proxy.heads), 2)
 
