@@ -24,6 +24,7 @@ sys.path[:0] = [os.path.join(TOP, "src"), TOP]
 from insights_mini.core.collect import commandline, plan  # noqa: E402
 from insights_mini.core.exclusions.expressions import translate  # noqa: E402
 from insights_mini.core.exclusions.load import Exclusions, Loaded  # noqa: E402
+from insights_mini.core.exclusions.match import Excluder  # noqa: E402
 from insights_mini.core.redaction import make_redaction  # noqa: E402
 from insights_mini.core.specs import parse_rules  # noqa: E402
 from insights_mini.log import NOTHING, Console, Log  # noqa: E402
@@ -104,7 +105,7 @@ def whole_run(bench: Bench, rules: str, count: int) -> Row:
     """The whole run against its own commands."""
     with open(rules, "rb") as file:
         parsed = parse_rules(file.read())
-    made = plan.make_plan(parsed, pre_command)
+    made = plan.make_plan(parsed, pre_command, Excluder(Exclusions()))
     tasks = [task for task in made.tasks if task.kind == "command"]
     ours, reference = pairs(lambda: bench.collect(rules),
                             lambda: timed(lambda: run_commands(tasks)), count)

@@ -15,12 +15,9 @@ NOBODY = 65534
 
 def read_newest(path: bytes, most: int) -> bytes:
     """Return what a window of this size shows of a file."""
-    descriptor = hostfiles.open_regular(path)
-    try:
-        start, length = hostfiles.find_window(descriptor, most)
-        return b"".join(hostfiles.read_window(descriptor, start, length))
-    finally:
-        os.close(descriptor)
+    with open(hostfiles.open_regular(path), "rb", buffering=0) as file:
+        start, length = hostfiles.find_window(file, os.stat(path).st_size, most)
+        return b"".join(hostfiles.read_window(file, start, length))
 
 
 def as_nobody(work: Callable[[], str]) -> str:
@@ -195,23 +192,21 @@ class Windows(HostFilesCase):
         for first in (b"one\n", b"x" * 300 + b"\n"):
             path = self.make("log", first)
             with open(path, "ab", buffering=0) as writer:
-                descriptor = hostfiles.open_regular(path)
-                start, length = hostfiles.find_window(descriptor, MIB)
                 chunks: List[bytes] = []
-                writer.write(b"more\n")
-                for block in hostfiles.read_window(descriptor, start, length):
-                    writer.write(block)
-                    chunks.append(block)
-                os.close(descriptor)
+                with open(hostfiles.open_regular(path), "rb", buffering=0) as file:
+                    start, length = hostfiles.find_window(file, os.stat(path).st_size, MIB)
+                    writer.write(b"more\n")
+                    for block in hostfiles.read_window(file, start, length):
+                        writer.write(block)
+                        chunks.append(block)
             self.assertEqual(b"".join(chunks), first)
 
     def test_a_file_that_shrinks_meanwhile_ends_where_it_ends(self) -> None:
         path = self.make("log", b"x" * 1000)
-        descriptor = hostfiles.open_regular(path)
-        self.addCleanup(os.close, descriptor)
-        start, length = hostfiles.find_window(descriptor, MIB)
-        os.truncate(path, 10)
-        self.assertEqual(b"".join(hostfiles.read_window(descriptor, start, length)), b"x" * 10)
+        with open(hostfiles.open_regular(path), "rb", buffering=0) as file:
+            start, length = hostfiles.find_window(file, 1000, MIB)
+            os.truncate(path, 10)
+            self.assertEqual(b"".join(hostfiles.read_window(file, start, length)), b"x" * 10)
 
     def test_files_of_proc_and_sys_are_read_to_their_end(self) -> None:
         for path in ("/proc/version", "/proc/self/status", "/proc/self/mountinfo",

@@ -121,6 +121,11 @@ class Conflicts(unittest.TestCase):
         ({"to_stdout": True, "output_dir": "a"}, "--to-stdout", "--output-dir"),
         ({"to_stdout": True, "output_file": "a"}, "--to-stdout", "--output-file"),
         ({"from_file": "a", "from_stdin": True}, "--from-file", "--from-stdin"),
+        ({"analyze_mountpoint": "a", "analyze_container": True}, "--analyze-mountpoint",
+         "--analyze-container"),
+        ({"analyze_mountpoint": "a", "register": True}, "--analyze-mountpoint", "--register"),
+        ({"analyze_container": True, "enable_schedule": True}, "--analyze-container",
+         "--enable-schedule"),
     )
 
     def test_options_that_exclude_each_other_are_refused_by_name(self) -> None:
@@ -150,7 +155,8 @@ class Implications(unittest.TestCase):
 
     def test_what_never_uploads_keeps_the_archive(self) -> None:
         cases: Tuple[Dict[str, Value], ...] = (
-            {"offline": True}, {"no_upload": True}, {"output_dir": "a"}, {"output_file": "a"})
+            {"offline": True}, {"no_upload": True}, {"output_dir": "a"}, {"output_file": "a"},
+            {"analyze_mountpoint": "a"}, {"analyze_container": True})
         for values in cases:
             with self.subTest(str(values)):
                 settings = make_settings(values)

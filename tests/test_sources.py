@@ -256,6 +256,20 @@ class Precedence(SourcesCase):
                     for argv in ([flag, text], ["%s=%s" % (flag, text)]):
                         self.assertEqual(self.value(option, argv, environ, file), flag_value)
 
+    def test_what_the_file_says_of_this_host_is_not_said_of_another_one(self) -> None:
+        file = section("display_name=Bastion\ntags_file=/etc/tags\ncompressor=xz\n")
+        for argv in ([], ["--analyze-container"], ["--analyze-mountpoint", "/mnt"]):
+            other = len(argv) == 2
+            with self.subTest(argv):
+                for environ, name in (({}, "" if other else "Bastion"),
+                                      ({"INSIGHTS_DISPLAY_NAME": "Dead"}, "Dead")):
+                    settings = self.load(argv, environ, file).settings
+                    self.assertEqual(settings.display_name, name)
+                    self.assertEqual(settings.tags_file, "" if other else "/etc/tags")
+                    self.assertEqual(settings.compressor, "xz")
+                settings = self.load([*argv, "--display-name", "Given"], {}, file).settings
+                self.assertEqual(settings.display_name, "Given")
+
     def test_the_same_holds_for_flags(self) -> None:
         for option in OPTIONS:
             if option.action or option.kind != "flag":

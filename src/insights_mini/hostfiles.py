@@ -4,9 +4,10 @@ Opening a device can rewind a tape or arm a watchdog, and opening a FIFO can wai
 a path leads to is looked at first and once more through the open descriptor.
 """
 import errno
+import io
 import os
 import stat
-from typing import Iterator, Tuple
+from typing import Iterator, Optional, Tuple
 
 BLOCK = 256 * 1024
 MOST_LINKS = 40  # that the system follows on the way to a file
@@ -37,32 +38,35 @@ def open_regular(path: bytes, follow: bool = True) -> int:
     A link is followed, or refused without `follow`.
     """
     try:
-        check_kind(os.stat(path, follow_symlinks=follow))
+        check_kind(os.stat(path, follow_symlinks=follow).st_mode)
         descriptor = open_quietly(path, 0 if follow else os.O_NOFOLLOW)
     except OSError as error:
         raise explain(error)
     except ValueError:
         raise Unreadable("is no name that a file can have")
     try:
-        check_kind(os.fstat(descriptor))
+        check_kind(os.fstat(descriptor).st_mode)
     except Unreadable:
         os.close(descriptor)
         raise
     return descriptor
 
 
-def open_quietly(path: bytes, more: int = 0) -> int:
-    """Open for reading without waiting and, where the host allows, without changing its atime."""
+def open_quietly(path: bytes, more: int = 0, folder: Optional[int] = None) -> int:
+    """Open for reading without waiting and, where the host allows, without changing its atime.
+
+    `folder` is the descriptor of the folder that a relative path begins in.
+    """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | more
     try:
-        return os.open(path, flags | os.O_NOATIME)
+        return os.open(path, flags | os.O_NOATIME, dir_fd=folder)
     except PermissionError:  # O_NOATIME is the owner's and root's
-        return os.open(path, flags)
+        return os.open(path, flags, dir_fd=folder)
 
 
-def check_kind(status: os.stat_result) -> None:
+def check_kind(mode: int) -> None:
     for is_kind, name in KINDS:
-        if is_kind(status.st_mode):
+        if is_kind(mode):
             raise Unreadable("is " + name)
 
 
@@ -72,21 +76,21 @@ def explain(error: OSError) -> Unreadable:
     return Unreadable(error.strerror or type(error).__name__, absent)
 
 
-def find_window(descriptor: int, most: int) -> Tuple[int, int]:
+def find_window(file: io.RawIOBase, size: int, most: int) -> Tuple[int, int]:
     """Return (start, length) of the newest `most` bytes, starting at a line where it is cut.
 
-    The size at this moment bounds the read, so a growing file ends. Files of /proc give their size
-    as 0; they are read until they end. What begins before the window is no whole line, and left
-    out: the word that would have told a secret may be missing.
+    The size when it was opened bounds the read, so a growing file ends. Files of /proc give their
+    size as 0; they are read until they end. What begins before the window is no whole line, and
+    left out: the word that would have told a secret may be missing.
     """
-    size = os.fstat(descriptor).st_size
     if not size:
         return 0, most
     if size <= most:
         return 0, size
     start = size - most
     while start < size:
-        head = os.pread(descriptor, BLOCK, start - 1)
+        file.seek(start - 1)
+        head = file.read(BLOCK) or b""
         newline = head.find(b"\n")
         if newline >= 0:
             return start + newline, size - start - newline
@@ -94,16 +98,13 @@ def find_window(descriptor: int, most: int) -> Tuple[int, int]:
     return size, 0
 
 
-def read_window(descriptor: int, start: int, length: int) -> Iterator[bytes]:
+def read_window(file: io.RawIOBase, start: int, length: int) -> Iterator[bytes]:
     """Yield the blocks of a part of a file; raise OSError where the host refuses a read."""
     if start:
-        os.lseek(descriptor, start, os.SEEK_SET)
+        file.seek(start)
     while length > 0:
-        try:
-            block = os.read(descriptor, min(BLOCK, length))
-        except BlockingIOError:  # a /proc file that would wait for more
-            return
-        if not block:
+        block = file.read(min(BLOCK, length))
+        if not block:  # its end, or a /proc file that would wait for more
             return
         length -= len(block)
         yield block
@@ -149,13 +150,11 @@ def check_writers(entry: bytes) -> os.stat_result:
 def read_small(path: bytes, most: int, follow: bool = True) -> bytes:
     """Return the whole of a file that is expected to be small; raise Unreadable, also if it is not.
     """
-    descriptor = open_regular(path, follow)
-    try:
-        content = b"".join(read_window(descriptor, 0, most + 1))
-    except OSError as error:
-        raise explain(error)
-    finally:
-        os.close(descriptor)
+    with open(open_regular(path, follow), "rb", buffering=0) as file:
+        try:
+            content = b"".join(read_window(file, 0, most + 1))
+        except OSError as error:
+            raise explain(error)
     if len(content) > most:
         raise Unreadable("is larger than %d bytes" % most)
     return content

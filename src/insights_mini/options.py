@@ -69,6 +69,10 @@ GROUPS = (
         Option("from_file", "take the collection rules from this file", ("--from-file",), "FILE",
                "text"),
         Option("from_stdin", "take the collection rules from standard input", ("--from-stdin",)),
+        Option("analyze_mountpoint", "collect from the root of a host that does not run, mounted "
+               "in this folder", ("--analyze-mountpoint",), "DIR", "text"),
+        Option("analyze_container", "collect from inside a container, without what belongs to the "
+               "kernel of its host", ("--analyze-container",)),
         Option("no_gpg", "use eggs and rules without a check of their signature", ("--no-gpg",)),
         Option("run_these", "collect only these symbolic names, separated by commas",
                ("--run-these",), "NAME[,NAME...]", "names"),

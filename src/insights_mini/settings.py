@@ -3,6 +3,7 @@
 The table of options is in options.py, under the same names. Reading the three sources is the job of
 sources.py. Facts: CONTRACT.md section 2.
 """
+import itertools
 from typing import Dict, List, NamedTuple, Tuple, Union
 
 from insights_mini.exits import USAGE, Failure
@@ -12,6 +13,8 @@ Value = Union[bool, int, float, str, Tuple[str, ...]]
 
 NEED_NETWORK = ("to_json", "status", "test_connection", "checkin", "unregister", "check_results",
                 "diagnosis", "register", "force_reregister", "payload")
+ELSEWHERE = ("analyze_mountpoint",)             # another host than the running one
+ANALYZE = (*ELSEWHERE, "analyze_container")  # other than the host as it runs
 MIB = 1024 * 1024
 UPLOAD_SECONDS = 1800.0  # longest time that one try of an upload may take
 
@@ -30,6 +33,8 @@ class Settings(NamedTuple):
     from_file: str = ""
     from_stdin: bool = False
     no_gpg: bool = False
+    analyze_mountpoint: str = ""
+    analyze_container: bool = False
     run_these: Tuple[str, ...] = ()
     unprivileged: bool = False
     cmd_timeout: float = 120.0
@@ -107,6 +112,12 @@ class Settings(NamedTuple):
         """Whether something is shown instead of collecting; then nothing is written."""
         return (self.version or self.list_specs or self.validate or self.dry_run or self.status or
                 bool(self.diagnosis) or self.show_results or self.test_connection)
+
+    @property
+    def analyzes(self) -> bool:
+        """Whether what is collected is not this host as it runs, so that it is not uploaded as it.
+        """
+        return any(getattr(self, name) for name in ANALYZE)
 
     @property
     def pipes(self) -> bool:
@@ -188,6 +199,8 @@ def find_conflicts(settings: Settings) -> List[str]:
         ("from_file", "from_stdin"),
         ("enable_schedule", "disable_schedule"),
         *(("offline", name) for name in NEED_NETWORK),
+        *itertools.combinations(ANALYZE, 2),
+        *itertools.product(ANALYZE, (*NEED_NETWORK, "enable_schedule")),
     )
     conflicts = ["%s and %s exclude each other" % (flag(one), flag(other)) for one, other in pairs
                  if getattr(settings, one) and getattr(settings, other)]
@@ -223,7 +236,8 @@ def imply(settings: Settings) -> Settings:
     """
     if settings.to_stdout:
         return settings._replace(no_upload=True, quiet=True)
-    if settings.offline or settings.output_dir or settings.output_file or settings.no_upload:
+    if (settings.offline or settings.output_dir or settings.output_file or settings.no_upload or
+            settings.analyzes):
         return settings._replace(no_upload=True, keep_archive=True)
     return settings
 

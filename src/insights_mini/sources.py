@@ -10,10 +10,11 @@ from insights_mini import hostfiles
 from insights_mini.exits import USAGE, Failure
 from insights_mini.options import GROUPS, OPTIONS, Group, Option
 from insights_mini.paths import RESERVED, Paths
-from insights_mini.settings import Settings, Value, make_settings, parse_value
+from insights_mini.settings import ELSEWHERE, Settings, Value, make_settings, parse_value
 
 SECTIONS = ("insights-client", "redhat-access-insights")  # the second is the older name
 LARGEST = 1024 * 1024
+OF_HOST = ("display_name", "tags_file")  # the file means the running host with these, no other one
 EPILOG = """\
 examples:
   insights-mini.pyz --offline                  collect, keep the archive on this host
@@ -55,6 +56,9 @@ def load(argv: List[str], environ: Mapping[str, str], paths: Paths) -> Loaded:
                 warnings.append("unknown option '%s' %s is ignored" % (name, origin))
             else:
                 values[name] = parse_or_fail(option, text, origin)
+    if any(by_flag.get(name) or values.get(name) for name in ELSEWHERE):
+        values = {name: value for name, value in values.items()
+                  if name not in OF_HOST or name in by_environment[0]}
     for name, value in by_flag.items():
         values[name] = value if value is True else parse_or_fail(
             KNOWN[name], str(value), "on the command line")

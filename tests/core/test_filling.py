@@ -17,13 +17,14 @@ from insights_mini.core.redact.names import HostNames
 from insights_mini.core.redact.obfuscate import KINDS, Obfuscator
 from insights_mini.core.redact.replacements import Replacements
 from insights_mini.core.report import Report
+from insights_mini.core.roots.running import HOST
 from insights_mini.core.specs import COMMAND, FILE, Spec
 from insights_mini.core.spool import Spool, Store
 from insights_mini.core.summary import Summary
 from insights_mini.settings import Settings
 from tests.support import Scratch, read_archive_bytes
 
-HOST = HostNames(["db"], ["corp.net"])
+NAMES = HostNames(["db"], ["corp.net"])
 
 
 class Owner:
@@ -32,7 +33,7 @@ class Owner:
     def __init__(self, keywords: Sequence[str], patterns: Sequence[str], obfuscate: bool) -> None:
         words = [word.encode() for word in keywords]
         strings = [pattern.encode() for pattern in patterns]
-        obfuscator = Obfuscator(frozenset(KINDS), HOST, Replacements(b"k", HOST.domains))
+        obfuscator = Obfuscator(frozenset(KINDS), NAMES, Replacements(b"k", NAMES.domains))
         self.exclusions = Exclusions(patterns=tuple(strings), keywords=tuple(words))
         self.policy = Policy(PatternDropper(strings), lambda block: (block, {}),
                              KeywordMasker(words), True, obfuscator if obfuscate else None)
@@ -58,7 +59,8 @@ class Fillings(Scratch):
         policy = self.owner.policy
         means = work.Means(
             make_cleaner=lambda: (policy.make_cleaner(), {}), forbidden=frozenset(),
-            store=self.store, stop=process.Stop(), environ={}, answer=bytes, cmd_timeout=1.0,
+            store=self.store, stop=process.Stop(), environ={}, host="", forbids=lambda path: "",
+            root=HOST, cmd_timeout=1.0,
             deadline=0.0, max_member=1 << 30, max_read=1 << 30, find_grep=lambda: None)
         archive = Archive(self.written.append, make_compressor("none"), b"top")
         self.filling = Filling(archive, self.owner, settings,  # type: ignore[arg-type]

@@ -7,9 +7,9 @@ from insights_mini import process
 from insights_mini.core import output, signals
 from insights_mini.core.archive import Archive, make_compressor, usual_compressor
 from insights_mini.core.collect import commandline, grep, plan, pool, work
-from insights_mini.core.exclusions.load import load_exclusions
 from insights_mini.core.filling import Filling
-from insights_mini.core.host import choose_name, find_names
+from insights_mini.core.host import choose_name
+from insights_mini.core.origin import Origin, open_origin
 from insights_mini.core.redact import HOSTNAME
 from insights_mini.core.redact.cleaner import Cleaner
 from insights_mini.core.redaction import Redaction, find_hit, keep_replacements, make_redaction
@@ -35,6 +35,7 @@ class Run(NamedTuple):
     """What every step of one collection needs to know."""
 
     settings: Settings
+    origin: Origin
     rules: Rules
     host: str
     environ: Mapping[str, str]  # of the commands
@@ -92,6 +93,7 @@ def collect_archive(settings: Settings, paths: Paths, environ: Mapping[str, str]
         raise
     finally:
         log.status("")
+        run.origin.root.close()
     seconds = time.monotonic() - started
     tell(run, summary, made, target, seconds)
     signals.raise_stopped()  # whoever reads the archive from here may take long
@@ -102,14 +104,14 @@ def collect_archive(settings: Settings, paths: Paths, environ: Mapping[str, str]
 def prepare(settings: Settings, paths: Paths, environ: Mapping[str, str], log: Log,
             started: float) -> Run:
     """Read everything that decides about this run; nothing of the host has been opened yet."""
-    loaded = load_exclusions(settings, paths)
-    for warning in loaded.warnings:
+    origin = open_origin(settings, paths)
+    for warning in origin.loaded.warnings:
         log.warning(warning)
-    own = find_names(settings.offline)
-    redaction = make_redaction(settings, paths, loaded, own)
+    settings = origin.settings
+    redaction = make_redaction(settings, paths, origin.loaded, origin.names, origin.root)
     log.clean = redaction.policy.clean_text  # before what may name a path or a spec
     rules = load_rules(settings, paths, log)
-    return Run(settings, rules, choose_name(own), command_environment(environ),
+    return Run(settings, origin, rules, choose_name(origin.names), command_environment(environ),
                started + settings.max_time, process.Stop(), log, redaction, name_versions(environ))
 
 
@@ -119,10 +121,10 @@ def name_versions(environ: Mapping[str, str]) -> Dict[str, str]:
             "client_version": environ.get("INSIGHTS_CLIENT_VERSION", VERSION)}
 
 
-def read_tags(settings: Settings, paths: Paths, log: Log) -> List[Dict[str, str]]:
+def read_tags(origin: Origin, log: Log) -> List[Dict[str, str]]:
     """Return the tags of this host; without them where they cannot be understood, said once."""
     try:
-        return load_tags(settings, paths)
+        return load_tags(origin.settings, origin.paths, origin.root)
     except Failure as failure:
         log.warning("the archive has no tags: %s" % failure)
         return []
@@ -195,7 +197,7 @@ def fill_archive(run: Run, made: output.Output, archive: Archive, paths: Paths,
         filling = Filling(archive, run.redaction, run.settings, summary, report, means)
         for task, result in workers.run(make_watch(run, len(planned.tasks))):
             filling.add(task, result)
-        filling.finish(read_tags(run.settings, paths, run.log), run.versions, run.branch)
+        filling.finish(read_tags(run.origin, run.log), run.versions, run.branch)
     finally:
         run.stop.set()
         workers.leave()
@@ -208,7 +210,7 @@ def make_means(run: Run, made: output.Output, paths: Paths) -> work.Means:
         make_cleaner=lambda: with_counts(run.redaction.policy.make_cleaner()),
         forbidden=run.redaction.excluder.forbidden_inodes(),
         store=Store(made.work or paths.temp_dir), stop=run.stop, environ=run.environ,
-        answer=lambda: run.host.encode("utf-8", "surrogateescape") + b"\n",
+        forbids=run.redaction.excluder.path, root=run.origin.root, host=run.host,
         cmd_timeout=settings.cmd_timeout, deadline=run.deadline, max_member=settings.max_member,
         max_read=settings.max_read, find_grep=grep.Finder(run.environ, run.stop))
 

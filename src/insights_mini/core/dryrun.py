@@ -2,33 +2,33 @@
 
 Of the host it lists folders only, to expand expressions and globs.
 """
-import os
 from typing import List, Optional
 
 from insights_mini.core.collect import plan
-from insights_mini.core.exclusions.load import load_exclusions
 from insights_mini.core.exclusions.match import Excluder
+from insights_mini.core.origin import open_origin
 from insights_mini.core.rules import load_rules
-from insights_mini.core.specs import FILE
+from insights_mini.core.specs import COMMAND, FILE
 from insights_mini.log import Log, printable, show
 from insights_mini.paths import Paths
 from insights_mini.settings import Settings
 
+VERBS = {FILE: "open", COMMAND: "run ", plan.ANSWER: "run ", plan.INSTEAD: "read"}
+
 
 def describe_run(settings: Settings, paths: Paths, log: Log) -> str:
     """Return a line for each thing that would be collected or left out; raise Failure."""
-    loaded = load_exclusions(settings, paths)
-    for warning in loaded.warnings:
+    origin = open_origin(settings, paths)
+    for warning in origin.loaded.warnings:
         log.warning(warning)
     rules = load_rules(settings, paths, log)
-    planned = plan.make_plan(rules, stand_in, Excluder(loaded.exclusions))
+    planned = plan.make_plan(rules, stand_in, Excluder(origin.loaded.exclusions, origin.root))
     lines = []
     tasks = [task for task in planned.tasks
-             if task.kind != FILE or os.path.lexists(task.label)]
+             if task.kind != FILE or origin.root.exists(task.label)]
     for task in tasks:
         names = ", ".join(sorted({rules.specs[place].name for place in task.specs}))
-        lines.append("%s  %s  (%s)" % ("open" if task.kind == FILE else "run ",
-                                       show(task.label), names))
+        lines.append("%s  %s  (%s)" % (VERBS[task.kind], show(task.label), names))
     for skip in planned.skips:
         if skip.outcome == plan.EXCLUDED:
             spec = rules.specs[skip.spec]
@@ -36,8 +36,9 @@ def describe_run(settings: Settings, paths: Paths, log: Log) -> str:
                 show(spec.target), spec.name, skip.detail))
     excluded = sum(1 for skip in planned.skips if skip.outcome == plan.EXCLUDED)
     others = len(planned.skips) - excluded + len(planned.tasks) - len(tasks)
-    lines.append("%d to open or run, %d excluded, %d absent or not installed" % (
-        len(tasks), excluded, others))
+    lines.append("%d to open or run, %d excluded, %d absent or not %s" % (
+        len(tasks), excluded, others, "installed" if origin.root.runs else "to be had from disk"))
+    origin.root.close()
     return "".join(printable(line) + "\n" for line in lines)
 
 

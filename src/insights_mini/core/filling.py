@@ -9,7 +9,7 @@ from typing import Any, Iterable, Iterator, Mapping, Optional, Sequence, Set
 from insights_mini.core.archive import COMMANDS, Archive, safe_name
 from insights_mini.core.collect.commandline import mangle
 from insights_mini.core.collect.lines import Lines
-from insights_mini.core.collect.plan import EXCLUDED, NAME_TAKEN, Task
+from insights_mini.core.collect.plan import ANSWER, EXCLUDED, INSTEAD, NAME_TAKEN, Task
 from insights_mini.core.collect.work import UNCLEANED, Means, Result
 from insights_mini.core.redaction import Redaction, clean_value
 from insights_mini.core.report import Report
@@ -22,6 +22,7 @@ from insights_mini.settings import Settings
 from insights_mini.version import VERSION
 
 RENAMED = "stored under another name"
+FROM_DISK = "read from disk"
 UNLIMITED = 1 << 62
 # Members in whose columns obfuscation keeps the width.
 COLUMNAR = tuple(COMMANDS + name for name in (b"/netstat", b"/ss_", b"/lsof", b"/arp", b"/route"))
@@ -69,6 +70,8 @@ class Filling:
         size = spool.size
         self.archive.add(name, size, self.watch(name, spool.blocks()))
         self.summary.add_member(task.specs, size)
+        if task.kind == INSTEAD or (task.kind == ANSWER and not self.means.root.runs):
+            self.summary.remark(FROM_DISK, task.label, "")
 
     def miss(self, task: Task, outcome: str, detail: str, told: bool = False) -> None:
         outcome = OVER_SIZE if self.full else outcome

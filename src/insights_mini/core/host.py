@@ -2,9 +2,15 @@
 import os
 from typing import List, Sequence
 
-from insights_mini import hostfiles
+from insights_mini.core.roots import Root, read_small
+from insights_mini.core.roots.running import HOST
+from insights_mini.hostfiles import Unreadable
 
 HOSTS = b"/etc/hosts"
+# Where a host keeps its name: most of them, older SUSE, older Red Hat, an archive of ours.
+NAMES = (b"/etc/hostname", b"/etc/HOSTNAME", b"/etc/sysconfig/network",
+         b"/insights_commands/hostname_-f")
+LARGEST = 1024 * 1024
 
 
 def find_names(offline: bool) -> List[str]:
@@ -13,7 +19,20 @@ def find_names(offline: bool) -> List[str]:
     Offline the resolver is not asked, since it may ask the network; /etc/hosts is read instead.
     """
     own = os.uname().nodename
-    return [own, *(read_hosts(own) if offline else ask_resolver(own))]
+    return [own, *(read_hosts(own, HOST) if offline else ask_resolver(own))]
+
+
+def read_names(root: Root) -> List[str]:
+    """Return the names that a host which does not run gives itself in its files."""
+    for path in NAMES:
+        lines = [line.partition("#")[0].strip() for line in read_text(root, path).splitlines()]
+        if path.endswith(b"network"):
+            lines = [line.partition("=")[2].strip(" \"'") for line in lines
+                     if line.startswith("HOSTNAME=")]
+        own = next(filter(None, lines), "")
+        if own:
+            return [own, *read_hosts(own, root)]
+    return [""]
 
 
 def choose_name(names: Sequence[str]) -> str:
@@ -22,13 +41,17 @@ def choose_name(names: Sequence[str]) -> str:
     return max(wanted, key=len) if wanted else names[0] or "localhost"
 
 
-def read_hosts(own: str) -> List[str]:
+def read_hosts(own: str, root: Root) -> List[str]:
     """Return the names that /etc/hosts gives to the address of this host."""
+    return parse_hosts(read_text(root, HOSTS), own)
+
+
+def read_text(root: Root, path: bytes) -> str:
+    """Return a small file as text; what cannot be read names nobody."""
     try:
-        content = hostfiles.read_small(HOSTS, 1024 * 1024)
-    except hostfiles.Unreadable:
-        return []
-    return parse_hosts(content.decode("utf-8", "replace"), own)
+        return read_small(root, path, LARGEST).decode("utf-8", "replace")
+    except Unreadable:
+        return ""
 
 
 def parse_hosts(text: str, own: str) -> List[str]:

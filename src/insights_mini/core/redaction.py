@@ -10,11 +10,14 @@ from insights_mini import hostfiles
 from insights_mini.core.exclusions.load import Exclusions, Loaded
 from insights_mini.core.exclusions.match import Excluder
 from insights_mini.core.expressionguard import ExpressionGuard
+from insights_mini.core.host import HOSTS, read_text
 from insights_mini.core.proof import Proof
 from insights_mini.core.redact import HOSTNAME, IPV4, IPV6, MAC
 from insights_mini.core.redact.cleaner import Policy
 from insights_mini.core.redact.droplines import PatternDropper
 from insights_mini.core.redact.keywords import KeywordMasker
+from insights_mini.core.roots import Root
+from insights_mini.core.roots.running import HOST
 from insights_mini.exits import Failure, reason
 from insights_mini.log import show
 from insights_mini.paths import Paths
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
 KEPT = b"obfuscation.json"  # in the state folder: key and replacements, with obfuscation_key=keep
 LARGEST = 64 * 1024 * 1024
-HOSTS, RESOLV = b"/etc/hosts", b"/etc/resolv.conf"
+RESOLV = b"/etc/resolv.conf"
 
 
 class Redaction(NamedTuple):
@@ -37,8 +40,9 @@ class Redaction(NamedTuple):
     proof: Proof
 
 
-def make_redaction(settings: Settings, paths: Paths, loaded: Loaded, own: List[str]) -> Redaction:
-    """Return everything; `own` are the names of this host. Raises Failure.
+def make_redaction(settings: Settings, paths: Paths, loaded: Loaded, own: List[str],
+                   root: Root = HOST) -> Redaction:
+    """Return everything; `own` are the names of the host of the root. Raises Failure.
 
     Forks the child of the expressions, so it must be called before any thread is started.
     """
@@ -50,7 +54,7 @@ def make_redaction(settings: Settings, paths: Paths, loaded: Loaded, own: List[s
     kinds = choose_kinds(settings)
     if kinds:
         from insights_mini.core.redact import addresses, names, obfuscate  # late: seldom wanted
-        hidden = names.gather(own, read_text(HOSTS), read_text(RESOLV))
+        hidden = names.gather(own, read_text(root, HOSTS), read_text(root, RESOLV))
         obfuscator = obfuscate.Obfuscator(
             kinds, hidden, make_replacements(settings, paths, hidden.domains))
         shown = [encode(name) for name in [*hidden.domains, *hidden.short]]
@@ -59,7 +63,7 @@ def make_redaction(settings: Settings, paths: Paths, loaded: Loaded, own: List[s
     guard = ExpressionGuard(exclusions.expressions)
     policy = Policy(PatternDropper(patterns), guard.drop, KeywordMasker(keywords),
                     settings.redact_secrets, obfuscator)
-    return Redaction(exclusions, Excluder(exclusions), guard, policy, proof)
+    return Redaction(exclusions, Excluder(exclusions, root), guard, policy, proof)
 
 
 def choose_kinds(settings: Settings) -> FrozenSet[str]:
@@ -106,14 +110,6 @@ def keep_replacements(settings: Settings, paths: Paths, policy: Policy) -> None:
     except OSError as error:
         raise Failure("cannot keep the obfuscation in %s" % show(path), reason(error),
                       "make the state folder writable, or set obfuscation_key=run")
-
-
-def read_text(path: bytes) -> str:
-    """Return a small file as text; what cannot be read names nobody."""
-    try:
-        return hostfiles.read_small(path, 1024 * 1024).decode("utf-8", "replace")
-    except hostfiles.Unreadable:
-        return ""
 
 
 def clean_value(text: str, policy: Policy) -> bytes:

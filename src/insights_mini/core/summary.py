@@ -8,7 +8,7 @@ from insights_mini.log import human, show
 OVER_SIZE = "archive full"
 
 # Ordinary on any host: counted, and named in the log only.
-QUIET = (plan.NOT_INSTALLED, plan.ABSENT, plan.EXCLUDED, work.EMPTY)
+QUIET = (plan.NOT_INSTALLED, plan.ABSENT, plan.EXCLUDED, plan.LIVE, plan.FOREIGN, work.EMPTY)
 NAMED = 5  # names in a line of the console; the log has them all
 
 

@@ -100,8 +100,8 @@ def read_tail(path: bytes) -> bytes:
     """Return the newest megabyte of a file, or why there is none."""
     try:
         with open(hostfiles.open_regular(path, path == OS_RELEASE), "rb", 0) as file:
-            window = hostfiles.find_window(file.fileno(), MIB)
-            return b"".join(hostfiles.read_window(file.fileno(), *window))
+            window = hostfiles.find_window(file, os.fstat(file.fileno()).st_size, MIB)
+            return b"".join(hostfiles.read_window(file, *window))
     except hostfiles.Unreadable as error:
         return encode(error.why)
     except OSError as error:

@@ -7,8 +7,10 @@ import os
 import re
 from typing import Any, Dict, List, Tuple
 
-from insights_mini import hostfiles
+from insights_mini.core.roots import Root, read_small
+from insights_mini.core.roots.running import HOST
 from insights_mini.exits import Failure, reason
+from insights_mini.hostfiles import Unreadable
 from insights_mini.log import show
 from insights_mini.paths import Paths
 from insights_mini.settings import Settings
@@ -19,9 +21,10 @@ LARGEST = 1024 * 1024
 GROUP = re.compile("^group *:.*\n?", re.MULTILINE)
 
 
-def load_tags(settings: Settings, paths: Paths) -> List[Dict[str, str]]:
-    """Return the tags of this host; none without a file. Raises Failure."""
-    return flatten(read_tags(find_file(settings, paths), not settings.tags_file)[1], "")
+def load_tags(settings: Settings, paths: Paths, root: Root = HOST) -> List[Dict[str, str]]:
+    """Return the tags of a root's host; none without a file. Raises Failure."""
+    return flatten(read_tags(find_file(settings, paths), not settings.tags_file,
+                             HOST if settings.tags_file else root)[1], "")
 
 
 def find_file(settings: Settings, paths: Paths) -> bytes:
@@ -29,14 +32,14 @@ def find_file(settings: Settings, paths: Paths) -> bytes:
             os.path.join(paths.conf_dir, b"tags.yaml"))
 
 
-def read_tags(path: bytes, may_miss: bool) -> Tuple[str, Dict[str, Any]]:
+def read_tags(path: bytes, may_miss: bool, root: Root = HOST) -> Tuple[str, Dict[str, Any]]:
     """Return a file's text and the mapping in it; raise Failure."""
     try:
-        content = hostfiles.read_small(path, LARGEST)
-    except hostfiles.Unreadable as error:
+        content = read_small(root, path, LARGEST)
+    except Unreadable as error:
         if error.absent and may_miss:
             return "", {}
-        raise Failure("cannot read the tags %s" % show(path), error.why, "mend it")
+        raise Failure("cannot read the tags %s" % root.show(path), error.why, "mend it")
     from insights_mini.core.exclusions.yaml import YamlError, decode, read_yaml  # seldom wanted
     try:
         data = read_yaml(content)
@@ -44,8 +47,8 @@ def read_tags(path: bytes, may_miss: bool) -> Tuple[str, Dict[str, Any]]:
             raise YamlError("it is no mapping", 1, 1, "write 'name: value'")
         return decode(content), data or {}
     except YamlError as error:
-        raise Failure("the tags %s, line %d, column %d" % (show(path), error.line, error.column),
-                      error.problem, error.remedy)
+        raise Failure("the tags %s, line %d, column %d" % (
+            root.show(path), error.line, error.column), error.problem, error.remedy)
 
 
 def set_group(settings: Settings, paths: Paths, name: str) -> None:

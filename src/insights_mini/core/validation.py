@@ -5,6 +5,7 @@ from insights_mini.core.collect import expand
 from insights_mini.core.collect.commandline import MOUNT_POINT
 from insights_mini.core.exclusions.load import Exclusions, Loaded, check_mode, load_exclusions
 from insights_mini.core.exclusions.match import Excluder, in_short, split
+from insights_mini.core.roots.running import HOST
 from insights_mini.core.rules import choose_rules
 from insights_mini.core.specs import COMMAND, FILE, Rules, Spec
 from insights_mini.core.tags import load_tags
@@ -77,7 +78,7 @@ def expand_spec(spec: Spec, rules: Rules) -> Target:
     """List what a spec stands for on this host, as plan.py does, but run nothing."""
     if spec.kind != COMMAND:
         expanded = expand.expand_file if spec.kind == FILE else expand.expand_glob
-        return Target(spec, expanded(spec.target), [])
+        return Target(spec, expanded(spec.target, HOST), [])
     line = spec.target.replace(MOUNT_POINT, b"/")
     runs = [(line, split(line))]
     if spec.pre_command in rules.pre_commands:

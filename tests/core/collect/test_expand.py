@@ -1,10 +1,14 @@
 """Paths that stand for many, expanded on real folders."""
+import glob
 import os
+import random
 import subprocess
 import sys
 from typing import Callable, List
 
 from insights_mini.core.collect.expand import expand_file, expand_glob
+from insights_mini.core.roots import Root
+from insights_mini.core.roots.running import HOST
 from tests.support import TOP, Scratch
 
 CHILD = """
@@ -14,8 +18,9 @@ from insights_mini.core.collect.expand import expand_file, expand_glob
 os.setgid(65534)
 os.setuid(65534)
 folder = os.fsencode(sys.argv[2])
-print(expand_file(folder + b"/closed/.*"), expand_file(folder + b"/clo.*/a/.*"),
-      expand_glob(folder + b"/closed/*"), len(expand_file(folder + b"/open/.*")))
+from insights_mini.core.roots.running import HOST
+print(expand_file(folder + b"/closed/.*", HOST), expand_file(folder + b"/clo.*/a/.*", HOST),
+      expand_glob(folder + b"/closed/*", HOST), len(expand_file(folder + b"/open/.*", HOST)))
 """
 
 
@@ -24,9 +29,10 @@ class Expanding(Scratch):
         for name in names:
             self.write(name, b"x")
 
-    def expand(self, pattern: str, how: Callable[[bytes], List[bytes]] = expand_file) -> List[str]:
+    def expand(self, pattern: str,
+               how: Callable[[bytes, Root], List[bytes]] = expand_file) -> List[str]:
         prefix = os.fsencode(self.folder) + b"/"
-        found = how(prefix + os.fsencode(pattern))
+        found = how(prefix + os.fsencode(pattern), HOST)
         for path in found:
             self.assertTrue(path.startswith(prefix))
         return [os.fsdecode(path[len(prefix):]) for path in found]
@@ -125,6 +131,26 @@ class Globs(Expanding):
         ):
             with self.subTest(pattern):
                 self.assertEqual(self.expand(pattern, expand_glob), names)
+
+
+    def test_random_globs_name_what_the_library_says(self) -> None:
+        self.make("a/b/c", "a/.b/c", "b/a.x", "b/b.x", "c/c/c/c", "d", "ab/ba/a-b", "[a]/b")
+        os.symlink("a", self.path("link"))
+        os.symlink("nowhere", self.path("e"))
+        chance = random.Random(7)
+        parts = ["a", "b", "c", "*", "?", ".*", "[ab]", "[!a]*", "*b*", "link", "e", "**", "[[]a]",
+                 ""]
+        found = 0
+        for _ in range(3000):
+            pattern = "/".join(chance.choice(parts) for _ in range(chance.randint(1, 4)))
+            right = sorted({os.path.normpath(path) for path in
+                            glob.glob(glob.escape(self.folder) + "/" + pattern)})
+            prefix = os.fsencode(glob.escape(self.folder)) + b"/"
+            ours = [os.path.normpath(os.fsdecode(path)) for path in
+                    expand_glob(prefix + os.fsencode(pattern), HOST)]
+            self.assertEqual(ours, right, pattern)
+            found += len(ours)
+        self.assertGreater(found, 1000)
 
 
 class Many(Expanding):

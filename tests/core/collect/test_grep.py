@@ -3,10 +3,11 @@ import os
 import random
 from typing import List, Optional, Sequence, Tuple
 
-from insights_mini import hostfiles, process
+from insights_mini import process
 from insights_mini.core.collect import grep, work
 from insights_mini.core.collect.keep import make_filter
 from insights_mini.core.collect.lines import LONGEST
+from insights_mini.core.roots.running import HOST
 from insights_mini.core.spool import MEMORY
 from tests.core.collect.test_work import (
     ENVIRON,
@@ -38,14 +39,11 @@ class Grep(Scratch):
                 most: int = 1 << 40) -> Optional[Outcome]:
         """Return what comes through grep; None when it could not be used."""
         means = make_means(self.folder)
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            start, length = hostfiles.find_window(descriptor, most)
-            reader = work.Reader(descriptor, start, length, means, nothing)
-            result = work.read_through_grep(program, file_task(path, patterns), means, reader,
+        opened = HOST.open(os.fsencode(path))
+        with opened.file:
+            result = work.read_through_grep(program, file_task(path, patterns), means,
+                                            work.Reader(opened, most, means, nothing),
                                             make_filter(patterns))
-        finally:
-            os.close(descriptor)
         return None if result is None else outcome(result)
 
     def test_a_pattern_is_never_an_option_nor_an_expression(self) -> None:

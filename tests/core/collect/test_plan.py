@@ -4,6 +4,11 @@ import unittest
 from typing import Dict, List, Optional, Sequence
 
 from insights_mini.core.collect import plan
+from insights_mini.core.exclusions.load import Exclusions
+from insights_mini.core.exclusions.match import Excluder
+from insights_mini.core.roots import Root
+from insights_mini.core.roots.mounted import Mounted
+from insights_mini.core.roots.running import Contained
 from insights_mini.core.specs import COMMAND, FILE, GLOB, Rules, Spec
 from tests.support import HostCase, Scratch
 
@@ -14,7 +19,7 @@ def no_pre_command(line: bytes) -> Optional[List[bytes]]:
 
 def make(specs: Sequence[Spec], pre_commands: Optional[Dict[str, bytes]] = None,
          run: plan.PreCommand = no_pre_command) -> plan.Plan:
-    return plan.make_plan(Rules("1", tuple(specs), pre_commands or {}), run)
+    return plan.make_plan(Rules("1", tuple(specs), pre_commands or {}), run, Excluder(Exclusions()))
 
 
 def command(line: bytes, name: str = "x", alias: str = "", keep: Sequence[bytes] = ()) -> Spec:
@@ -194,3 +199,58 @@ class Product(HostCase):
                          {"command": "/bin/echo", "pre_command": "long", "symbolic_name": "b"},
                          {"command": "/bin/echo fine", "symbolic_name": "c"}]}))
         self.assertEqual(members["insights_commands/echo_fine"], b"fine\n")
+
+
+class NotRunning(Scratch):
+    """A root that does not run, and a container."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        os.mkdir(self.path("root"))
+        self.root = Mounted(os.fsencode(self.path("root")))
+        self.addCleanup(self.root.close)
+
+    def make(self, specs: Sequence[Spec], root: Optional[Root] = None,
+             files: str = "") -> plan.Plan:
+        exclusions = Exclusions(files=(files,)) if files else Exclusions()
+        return plan.make_plan(Rules("1", tuple(specs), {"pre": b"echo x"}), no_pre_command,
+                              Excluder(exclusions, root or self.root))
+
+    def test_nothing_is_run_on_it_and_no_pre_command_either(self) -> None:
+        made = self.make([command(b"/bin/ps aux"), command(b"/bin/echo", alias="pre"),
+                          command(b"/sbin/lsmod | cat"), command(b"/usr/sbin/none")])
+        self.assertEqual(made.tasks, ())
+        self.assertEqual([skip.outcome for skip in made.skips], [plan.LIVE] * 4)
+
+    def test_what_a_running_kernel_shows_is_not_looked_for(self) -> None:
+        self.write("root/proc/cpuinfo", b"x")
+        made = self.make([Spec("x", FILE, b"/proc/cpuinfo"), Spec("x", FILE, b"//sys/.*"),
+                          Spec("x", GLOB, b"/proc/*"), Spec("x", FILE, b"/processes")])
+        self.assertEqual([task.label for task in made.tasks], [b"/processes"])
+        self.assertEqual([skip.outcome for skip in made.skips], [plan.LIVE] * 3)
+
+    def test_what_is_never_run_and_what_is_excluded_is_said_to_be_so(self) -> None:
+        self.write("root/insights_commands/cat_.etc_.x", b"x")
+        made = self.make([command(b"/bin/rm x"), command(b"/bin/cat /etc/ /x")], files="/x")
+        self.assertEqual([skip.outcome for skip in made.skips], [plan.REFUSED, plan.EXCLUDED])
+
+    def test_what_an_earlier_archive_holds_of_a_command_answers_it(self) -> None:
+        for name in ("ps_aux", "ethtool_eth0", "ethtool_eth1", "ethtool_-i_eth0", "ethtoolx"):
+            self.write("root/insights_commands/" + name, b"x")
+        made = self.make([command(b"/bin/ps aux"), command(b"/sbin/ethtool", alias="pre"),
+                          command(b"/sbin/ethtool -i", alias="pre")])
+        self.assertEqual([(task.kind, task.label, task.member) for task in made.tasks], [
+            (plan.INSTEAD, b"/bin/ps aux", b"insights_commands/ps_aux"),
+            (plan.INSTEAD, b"/sbin/ethtool eth0", b"insights_commands/ethtool_eth0"),
+            (plan.INSTEAD, b"/sbin/ethtool eth1", b"insights_commands/ethtool_eth1"),
+            (plan.INSTEAD, b"/sbin/ethtool -i eth0", b"insights_commands/ethtool_-i_eth0")])
+
+    def test_a_container_is_not_asked_about_the_kernel_of_its_host(self) -> None:
+        lines = (b"/bin/uname -a", b"dmesg", b"/bin/ls -lanR /sys/firmware", b"/bin/ls -lan /boot",
+                 b"/usr/bin/find /sys/devices -name x", b"/bin/ls -l /dev", b"/sbin/sysctl -a")
+        made = self.make([command(line) for line in lines] + [
+            Spec("x", FILE, b"/proc/cpuinfo"), Spec("x", GLOB, b"/sys/class/*")], Contained())
+        self.assertEqual((made.tasks, {skip.outcome for skip in made.skips}), ((), {plan.FOREIGN}))
+        made = self.make([command(b"/bin/ls -la /dev/null /etc"), command(b"/bin/ls -l /system"),
+                          Spec("x", FILE, b"/etc/passwd")], Contained())
+        self.assertEqual(len(made.tasks), 3)

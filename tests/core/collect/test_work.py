@@ -14,6 +14,7 @@ from insights_mini.core.collect import plan, pool, work
 from insights_mini.core.collect.commandline import PATH
 from insights_mini.core.redact.cleaner import drop_undecodable
 from insights_mini.core.redact.passwords import mask_passwords
+from insights_mini.core.roots.running import HOST
 from insights_mini.core.specs import COMMAND, FILE
 from insights_mini.core.spool import MEMORY, Store
 from tests.support import TOP, Scratch
@@ -27,7 +28,8 @@ def make_means(folder: str, **changes: Any) -> work.Means:
     means = work.Means(
         make_cleaner=lambda: (lambda block: mask_passwords(drop_undecodable(block))[0], {}),
         forbidden=frozenset(), store=Store(os.fsencode(folder)), stop=process.Stop(),
-        environ=ENVIRON, answer=lambda: b"host.example.com\n", cmd_timeout=60.0,
+        environ=ENVIRON, host="host.example.com", forbids=lambda path: "",
+        root=HOST, cmd_timeout=60.0,
         deadline=time.monotonic() + 300.0,
         max_member=64 * MIB, max_read=4096 * MIB, find_grep=lambda: None)
     return means._replace(**changes)

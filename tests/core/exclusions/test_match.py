@@ -9,6 +9,7 @@ from insights_mini.core.collect import plan, work
 from insights_mini.core.collect.plan import EXCLUDED, Plan, make_plan
 from insights_mini.core.exclusions.load import Exclusions
 from insights_mini.core.exclusions.match import Excluder
+from insights_mini.core.roots.running import HOST
 from insights_mini.core.specs import COMMAND, FILE, GLOB, Rules, Spec
 from insights_mini.core.spool import Store
 from tests.support import Scratch
@@ -343,8 +344,9 @@ class Matching(Scratch):
                 means = work.Means(
                     make_cleaner=lambda: (bytes, {}), forbidden=excluder.forbidden_inodes(),
                     store=Store(self.folder.encode()), stop=process.Stop(), environ={},
-                    answer=bytes, cmd_timeout=1.0, deadline=float("inf"), max_member=1 << 20,
-                    max_read=1 << 20, find_grep=lambda: None)
+                    host="", forbids=excluder.path, root=HOST, cmd_timeout=1.0,
+                    deadline=float("inf"), max_member=1 << 20, max_read=1 << 20,
+                    find_grep=lambda: None)
                 result = work.collect(task, means, lambda: None)
                 self.assertEqual((result.outcome, result.spool), (EXCLUDED, None))
                 os.unlink(path)

@@ -3,16 +3,17 @@
 Files come first, then globs, then commands, each in the order of the rules. One thing that several
 specs name is collected once, with the lines that any of them keeps.
 """
+import os
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from insights_mini.core.collect import commandline, expand
-from insights_mini.core.exclusions.load import Exclusions
+from insights_mini.core.collect import commandline, expand, instead, kernel
 from insights_mini.core.exclusions.match import Excluder, split
 from insights_mini.core.specs import COMMAND, FILE, GLOB, Rules, Spec
 from insights_mini.log import show
 from insights_mini.process import find_program
 
-ANSWER = "answer"  # a command that is answered without running it
+ANSWER = "answer"    # a command that is answered without running it
+INSTEAD = "instead"  # one that is answered from files, because its host does not run
 ORDER = (FILE, GLOB, COMMAND)
 
 ABSENT = "absent"
@@ -21,18 +22,22 @@ REFUSED = "refused"
 EXCLUDED = "excluded"
 NAME_TAKEN = "name taken"
 FAILED = "failed"
+LIVE = "of a running host only"
+FOREIGN = "of the container's host"
 
 
 class Task(NamedTuple):
     """One thing to collect. `specs` are the places, in the rules, of the specs that name it."""
 
-    kind: str      # FILE, COMMAND or ANSWER
+    kind: str      # FILE, COMMAND, ANSWER or INSTEAD
     label: bytes   # path or command line, for messages
     member: bytes  # its path below the archive's top folder
     keep: Tuple[bytes, ...]
     specs: Tuple[int, ...]
     program: bytes = b""
     argv: Tuple[bytes, ...] = ()
+    answer: Optional[instead.Answer] = None
+    rank: int = 0  # what is read one after the other is best read in this order
 
 
 class Skip(NamedTuple):
@@ -60,11 +65,10 @@ class NotPlanned(Exception):
         self.detail = detail
 
 
-def make_plan(rules: Rules, run_pre_command: PreCommand,
-              excluder: Excluder = Excluder(Exclusions())) -> Plan:  # noqa: B008  # it is constant
-    """Expand the specs on this host, without what the owner excludes.
+def make_plan(rules: Rules, run_pre_command: PreCommand, excluder: Excluder) -> Plan:
+    """Expand the specs on the excluder's root, without what the owner excludes.
 
-    Runs only the pre-commands of installed commands.
+    Runs only the pre-commands of installed commands, and of a root that runs.
     """
     planner = Planner(rules, run_pre_command, excluder)
     for kind in ORDER:
@@ -78,6 +82,7 @@ class Planner:
     def __init__(self, rules: Rules, run_pre_command: PreCommand, excluder: Excluder) -> None:
         self.rules = rules
         self.excluder = excluder
+        self.root = excluder.root
         self.run_pre_command = run_pre_command
         self.outputs: Dict[str, Optional[List[bytes]]] = {}
         self.tasks: Dict[bytes, Task] = {}
@@ -98,9 +103,13 @@ class Planner:
     def expand(self, place: int, spec: Spec) -> List[Task]:
         if spec.kind == COMMAND:
             return self.expand_command(place, spec)
-        paths = (expand.expand_file if spec.kind == FILE else expand.expand_glob)(spec.target)
-        return self.allow([(Task(FILE, path, member_of(path), spec.keep, (place,)),
-                            self.excluder.path(path)) for path in paths])
+        if self.root.is_live(spec.target):
+            raise NotPlanned(FOREIGN if self.root.runs else LIVE)
+        expanded = expand.expand_file if spec.kind == FILE else expand.expand_glob
+        paths = expanded(spec.target, self.root)
+        return self.allow([(Task(FILE, path, member_of(path), spec.keep, (place,),
+                                 rank=self.root.rank(path)), self.excluder.path(path))
+                           for path in paths])
 
     def expand_command(self, place: int, spec: Spec) -> List[Task]:
         line = spec.target.replace(commandline.MOUNT_POINT, b"/")
@@ -116,6 +125,10 @@ class Planner:
             words = commandline.split_words(line)
         except ValueError:
             raise NotPlanned(REFUSED, "a quote is not closed")
+        if not self.root.runs:
+            return self.allow_commands(self.find_instead(line, words, spec, place))
+        if self.root.is_live(b"/proc") and kernel.tells_of_kernel(words):
+            raise NotPlanned(FOREIGN)
         program = locate(words[0])
         if program is None:
             raise NotPlanned(NOT_INSTALLED)
@@ -124,6 +137,24 @@ class Planner:
         return self.allow_commands([
             command_task(COMMAND, line + b" " + argument, spec, place, program, words + [argument])
             for argument in self.arguments(spec.pre_command)])
+
+    def find_instead(self, line: bytes, words: List[bytes], spec: Spec, place: int) -> List[Task]:
+        """Return what an earlier archive of ours holds of a command, or what else answers it."""
+        task = command_task(INSTEAD, line, spec, place, words=words)
+        found = [(b"", instead.copy(b"/" + task.member))] if self.root.exists(
+            b"/" + task.member) else []
+        if spec.pre_command:
+            folder, name = os.path.split(b"/" + task.member + b"_")
+            found = [(b" " + other[len(name):], instead.copy(os.path.join(folder, other)))
+                     for other in expand.list_names(folder, self.root)
+                     if other.startswith(name) and other[len(name):].isalnum()]
+        elif not found:
+            answer = instead.find_instead(words, self.root)
+            found = [(b"", answer)] if answer else []
+        if not found:
+            raise NotPlanned(LIVE)
+        return [command_task(INSTEAD, line + more, spec, place, words=words)._replace(
+            answer=answer.answer, rank=self.root.rank(answer.path)) for more, answer in found]
 
     def allow_commands(self, tasks: List[Task]) -> List[Task]:
         return self.allow([(task, self.excluder.command(task.label, task.argv)) for task in tasks])

@@ -8,11 +8,12 @@ import time
 from collections import deque
 from typing import Callable, Deque, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from insights_mini.core.collect.plan import Task
+from insights_mini.core.collect.plan import INSTEAD, Task
 from insights_mini.core.collect.work import STUCK, Result
 from insights_mini.core.specs import FILE
 
 COMMANDS_AT_ONCE = 4
+READ = (FILE, INSTEAD)
 TICK = 0.1       # seconds between two looks at the clock while waiting
 LEAVING = 4.0    # seconds that the threads get to end when the run is stopped
 
@@ -43,8 +44,9 @@ class Pool:
         self.under_way: Dict[int, Pulse] = {}
         self.crash: Optional[Exception] = None
         self.done = 0
-        self.files: Deque[int] = deque(i for i, task in enumerate(tasks) if task.kind == FILE)
-        self.others: Deque[int] = deque(i for i, task in enumerate(tasks) if task.kind != FILE)
+        order = sorted(range(len(tasks)), key=lambda number: tasks[number].rank)
+        self.files: Deque[int] = deque(i for i in order if tasks[i].kind in READ)
+        self.others: Deque[int] = deque(i for i in order if tasks[i].kind not in READ)
         self.threads: List[threading.Thread] = []
         self.start(self.files)
         for _ in range(min(COMMANDS_AT_ONCE, len(self.others))):
@@ -99,7 +101,7 @@ class Pool:
                 del self.under_way[number]
                 self.results[number] = Result(STUCK, "no progress for %d s" % (now - pulse.last))
                 self.done += 1
-                self.start(self.files if self.tasks[number].kind == FILE else self.others)
+                self.start(self.files if self.tasks[number].kind in READ else self.others)
 
     def leave(self) -> None:
         """Wait for the threads to end after a stop sign; they end what they run."""

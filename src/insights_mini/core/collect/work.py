@@ -9,9 +9,10 @@ from typing import Callable, FrozenSet, Iterator, List, Mapping, NamedTuple, Opt
 
 from insights_mini import hostfiles, process
 from insights_mini.core.binary import HEAD, find_obstacle
-from insights_mini.core.collect import grep, plan
+from insights_mini.core.collect import grep, instead, plan
 from insights_mini.core.collect.keep import Filter, make_filter
 from insights_mini.core.collect.lines import LONGEST, Lines
+from insights_mini.core.roots import Guarded, Identity, Opened, Root
 from insights_mini.core.specs import FILE
 from insights_mini.core.spool import Spool, Store
 from insights_mini.exits import Uncleaned, reason
@@ -48,15 +49,17 @@ class Means(NamedTuple):
     """
 
     make_cleaner: Callable[[], Tuple[Filter, Mapping[str, int]]]
-    forbidden: FrozenSet[Tuple[int, int]]  # files, by device and inode, that are never read
+    forbidden: FrozenSet[Identity]  # files that are never read
+    forbids: Callable[[bytes], str]  # path -> entry of the owner that forbids it, or nothing
     store: Store
     stop: process.Stop
     environ: Mapping[str, str]
-    answer: Callable[[], bytes]  # what the command of the spec `hostname` would print
+    host: str                    # what the command of the spec `hostname` would print
     cmd_timeout: float
     deadline: float              # a time.monotonic() value, for the whole run
     max_member: int
     max_read: int
+    root: Root
     find_grep: Callable[[], Optional[bytes]]
 
 
@@ -125,6 +128,8 @@ def collect(task: plan.Task, means: Means, beat: Callable[[], None]) -> Result:
             return collect_file(task, means, beat)
         if task.kind == plan.ANSWER:
             return collect_answer(task, means)
+        if task.kind == plan.INSTEAD:
+            return collect_instead(task, means, beat)
         return collect_command(task, means)
     except Uncleaned as error:
         return Result(UNCLEANED, error.why)
@@ -133,7 +138,26 @@ def collect(task: plan.Task, means: Means, beat: Callable[[], None]) -> Result:
 def collect_answer(task: plan.Task, means: Means) -> Result:
     """Take what is known without running the command."""
     intake = Intake(means, make_filter(task.keep), False)
-    intake.add(means.answer())
+    intake.add(means.host.encode("utf-8", "surrogateescape") + b"\n")
+    intake.finish()
+    return intake.result([])
+
+
+def collect_instead(task: plan.Task, means: Means, beat: Callable[[], None]) -> Result:
+    """Take what answers a command in its place."""
+    assert task.answer is not None
+    intake = Intake(means, make_filter(task.keep), False)
+
+    def take(block: bytes) -> bool:
+        return intake.add(block) and not means.stop.is_set() and time.monotonic() < means.deadline
+
+    try:
+        task.answer(instead.Means(Guarded(means.root, means.forbidden, means.forbids), means.host,
+                                  means.environ, means.deadline, means.stop, beat), take)
+    except hostfiles.Unreadable as error:
+        return Result(plan.ABSENT if error.absent else UNREADABLE, error.why)
+    except OSError as error:
+        return Result(UNREADABLE, reason(error))
     intake.finish()
     return intake.result([])
 
@@ -165,24 +189,23 @@ def collect_command(task: plan.Task, means: Means) -> Result:
 def collect_file(task: plan.Task, means: Means, beat: Callable[[], None]) -> Result:
     """Read a file and take its content."""
     try:
-        descriptor = hostfiles.open_regular(task.label)
+        opened = means.root.open(task.label, beat)
     except hostfiles.Unreadable as error:
         return Result(plan.ABSENT if error.absent else UNREADABLE, error.why)
-    try:
-        status = os.fstat(descriptor)
-        if (status.st_dev, status.st_ino) in means.forbidden:
+    with opened.file:
+        if opened.identity in means.forbidden:
             return Result(plan.EXCLUDED)
-        return read_file(descriptor, task, means, beat)
-    finally:
-        os.close(descriptor)
+        try:
+            return read_file(opened, task, means, beat)
+        except OSError as error:
+            return Result(UNREADABLE, reason(error))
 
 
-def read_file(descriptor: int, task: plan.Task, means: Means,
+def read_file(opened: Opened, task: plan.Task, means: Means,
               beat: Callable[[], None]) -> Result:
     most = means.max_read if task.keep else min(means.max_read, means.max_member)
-    start, length = hostfiles.find_window(descriptor, most)
-    reader = Reader(descriptor, start, length, means, beat)
-    reader.refuse_obstacle()
+    reader = Reader(opened, most, means, beat)
+    refuse(find_obstacle(reader.head))  # wherever the window begins
     keep = make_filter(task.keep)
     if task.keep and reader.is_large():
         program = means.find_grep()
@@ -225,34 +248,28 @@ def refuse(obstacle: str) -> None:
 class Reader:
     """Reads a window of a file, and remembers what went wrong with it."""
 
-    def __init__(self, descriptor: int, start: int, length: int, means: Means,
-                 beat: Callable[[], None]) -> None:
-        self.descriptor = descriptor
-        self.start = start
-        self.length = length
+    def __init__(self, opened: Opened, most: int, means: Means, beat: Callable[[], None]) -> None:
+        """Raises OSError."""
+        self.file = opened.file
+        self.opened = opened
+        self.head = self.file.read(HEAD) or b""
+        self.start, self.length = hostfiles.find_window(self.file, opened.size, most)
         self.means = means
         self.beat = beat
         self.trouble = ""
         self.taken = 0
 
-    def refuse_obstacle(self) -> None:
-        """Look at how the file begins, wherever the window does; raise Uncleaned."""
-        try:
-            head = os.pread(self.descriptor, HEAD, 0)
-        except OSError:
-            return  # reading it will tell
-        refuse(find_obstacle(head))
-
     def is_large(self) -> bool:
-        return min(self.length, os.fstat(self.descriptor).st_size) >= LARGE
+        """Tell whether it is worth a program that reads from the file's own descriptor."""
+        return self.opened.direct and min(self.length, self.opened.size) >= LARGE
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the window from its start, as far as it can be read in the time of the run."""
-        os.lseek(self.descriptor, self.start, os.SEEK_SET)
         self.trouble = ""
         self.taken = 0
         try:
-            for block in hostfiles.read_window(self.descriptor, self.start, self.length):
+            self.file.seek(self.start)
+            for block in hostfiles.read_window(self.file, self.start, self.length):
                 self.beat()
                 self.taken += len(block)
                 yield block
@@ -266,7 +283,7 @@ class Reader:
         self.trouble = ""
         offset, end = self.start, self.start + self.length
         while offset < end and not self.is_late():
-            sent = os.sendfile(pipe, self.descriptor, offset, min(end - offset, SENT))
+            sent = os.sendfile(pipe, self.file.fileno(), offset, min(end - offset, SENT))
             if not sent:
                 return  # the file was shortened meanwhile
             offset += sent
@@ -275,7 +292,7 @@ class Reader:
     def last_line(self) -> Optional[bytes]:
         """Return what follows the last newline of the window; None when there is none near."""
         size = min(self.length, LONGEST)
-        tail = os.pread(self.descriptor, size, self.start + self.length - size)
+        tail = os.pread(self.file.fileno(), size, self.start + self.length - size)
         newline = tail.rfind(b"\n")
         return tail[newline + 1:] if newline >= 0 and len(tail) == size else None
 
@@ -290,7 +307,7 @@ class Reader:
         notes = []
         if self.start:
             notes.append((LIMIT, "only its newest %s were read" % human(self.length)))
-        elif self.taken == self.length > os.fstat(self.descriptor).st_size:  # a file of /proc
+        elif self.taken == self.length > self.opened.size:  # a file of /proc
             notes.append((LIMIT, "only its first %s were read" % human(self.length)))
         if self.trouble and intake.spool.size:
             notes.append((LIMIT, "could not be read to its end: " + self.trouble))

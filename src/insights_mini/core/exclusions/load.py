@@ -10,9 +10,10 @@ import os
 import stat
 from typing import Dict, List, NamedTuple, Tuple
 
-from insights_mini import hostfiles
+from insights_mini.core.roots import Root, read_small
+from insights_mini.core.roots.running import HOST
 from insights_mini.exits import Failure
-from insights_mini.log import show
+from insights_mini.hostfiles import Unreadable
 from insights_mini.paths import Paths
 from insights_mini.settings import Settings
 
@@ -38,22 +39,22 @@ class Loaded(NamedTuple):
     warnings: Tuple[str, ...]
 
 
-def load_exclusions(settings: Settings, paths: Paths) -> Loaded:
-    """Return what the owner forbids, and the files that say so; raise Failure."""
-    sources = choose_files(settings, paths)
+def load_exclusions(settings: Settings, paths: Paths, root: Root = HOST) -> Loaded:
+    """Return what the owner of a root forbids, and the files that say so; raise Failure."""
+    sources = choose_files(settings, paths, root)
     warnings = []
     if len(sources) > 1 and CLASSIC in sources:
         warnings.append("%s is not read, because there is a redaction file in YAML" %
-                        show(sources.pop(CLASSIC)))
+                        root.show(sources.pop(CLASSIC)))
     exclusions = Exclusions()
     for kind, path in sources.items():
         take = take_classic if kind == CLASSIC else take_yaml
-        exclusions = take(exclusions, kind, read(path), show(path))
-        warnings += check_mode(path)
+        exclusions = take(exclusions, kind, read(path, root), root.show(path))
+        warnings += check_mode(path, root)
     return Loaded(exclusions, tuple(sources.values()), tuple(warnings))
 
 
-def choose_files(settings: Settings, paths: Paths) -> Dict[str, bytes]:
+def choose_files(settings: Settings, paths: Paths, root: Root) -> Dict[str, bytes]:
     """Return the path of each kind of file that the owner named or that is in its usual place."""
     chosen = {}
     for kind, name, default in (
@@ -63,37 +64,35 @@ def choose_files(settings: Settings, paths: Paths) -> Dict[str, bytes]:
         path = os.path.join(paths.conf_dir, default)
         if name:
             chosen[kind] = os.path.abspath(os.fsencode(name))
-        elif may_exist(path):
+        elif may_exist(path, root):
             chosen[kind] = path
     return chosen
 
 
-def may_exist(path: bytes) -> bool:
+def may_exist(path: bytes, root: Root) -> bool:
     """Tell whether there is anything at a path, or whether that is hidden from us."""
     try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        pass
+        root.status(path, follow=False)
+    except Unreadable as error:
+        return not error.absent
     return True
 
 
-def read(path: bytes) -> bytes:
+def read(path: bytes, root: Root) -> bytes:
     try:
-        return hostfiles.read_small(path, LARGEST)
-    except hostfiles.Unreadable as error:
-        raise Failure("nothing is collected: cannot read %s" % show(path), error.why,
+        return read_small(root, path, LARGEST)
+    except Unreadable as error:
+        raise Failure("nothing is collected: cannot read %s" % root.show(path), error.why,
                       "mend it; what it forbids is not known")
 
 
-def check_mode(path: bytes) -> List[str]:
+def check_mode(path: bytes, root: Root = HOST) -> List[str]:
     """Return the warning about a mode that lets others read or change a file, if there is one."""
-    mode = stat.S_IMODE(os.stat(path).st_mode)
+    mode = stat.S_IMODE(root.status(path).mode)
     if mode == 0o600:
         return []
     return ["%s has mode %04o; it should be 0600, so that nobody else learns what is hidden" %
-            (show(path), mode)]
+            (root.show(path), mode)]
 
 
 def take_classic(exclusions: Exclusions, _: str, content: bytes, shown: str) -> Exclusions:

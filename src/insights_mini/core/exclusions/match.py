@@ -6,37 +6,38 @@ command counts with the words it has, from whichever system folder, and so does 
 command runs. Where it is uncertain whether something was meant, it is left out.
 """
 import fnmatch
-import glob
 import os
 import re
 import shlex
 from typing import Dict, FrozenSet, List, Sequence, Tuple
 
 from insights_mini.core.collect.commandline import SYSTEM_FOLDERS
+from insights_mini.core.collect.expand import MAGIC, expand_glob
 from insights_mini.core.exclusions.load import Exclusions
-
-Inode = Tuple[int, int]
+from insights_mini.core.roots import Identity, Root
+from insights_mini.core.roots.running import HOST
+from insights_mini.hostfiles import Unreadable
 
 SHELL = re.compile(rb"[\s;|&()<>`$\"'={}]")       # a word with one of these may hold other words
 SEGMENT = re.compile(rb"[;|&()`$\"'{}\n]+")       # behind these a shell may begin a command
 PIECE = re.compile(rb"[\s<>=]+")
-MAGIC = re.compile(rb"[*?\[]")
 # Programs that run another one, which they may be given without its folder.
 RUNNERS = frozenset(b"env nice ionice timeout nohup setsid stdbuf xargs sudo chroot nsenter find"
                     .split())
 
 
 class Excluder:
-    """Answers with the entry that forbids something, or with nothing."""
+    """Answers with the entry that forbids something of a root, or with nothing."""
 
-    def __init__(self, exclusions: Exclusions) -> None:
+    def __init__(self, exclusions: Exclusions, root: Root = HOST) -> None:
+        self.root = root
         self.entries = exclusions.files + exclusions.commands
         self.names: Dict[str, str] = {name: "components: " + name
                                       for name in exclusions.components}
         self.names.update((entry, entry) for entry in self.entries)
         self.paths: Dict[bytes, str] = {}
         self.globs: List[Tuple[bytes, str]] = []
-        self.inodes: Dict[Inode, str] = {}
+        self.inodes: Dict[Identity, str] = {}
         self.commands: List[Tuple[List[bytes], str]] = []
         for entry in self.entries:
             self.add(entry)
@@ -50,18 +51,17 @@ class Excluder:
             return
         self.add_path(raw, entry)
         if MAGIC.search(raw):
-            self.globs += [(form, entry) for form in (plain(raw), real_glob(raw))]
-            for path in glob.glob(raw):
+            self.globs += [(form, entry) for form in (plain(raw), self.real_glob(raw))]
+            for path in expand_glob(raw, self.root):
                 self.add_path(path, entry)
 
     def add_path(self, path: bytes, entry: str) -> None:
-        for form in (path, plain(path), os.path.realpath(path)):
+        for form in (path, plain(path), self.root.real(path)):
             if form != b"/" or not path.strip(b"/"):
                 self.paths[form] = entry
         try:
-            status = os.stat(path)
-            self.inodes[status.st_dev, status.st_ino] = entry
-        except (OSError, ValueError):
+            self.inodes[self.root.status(path).identity] = entry
+        except Unreadable:
             pass  # not there now: its name still counts
 
     def spec(self, name: str, target: bytes) -> str:
@@ -73,7 +73,7 @@ class Excluder:
         """Return the entry that forbids a path, by any of its names."""
         if not self.paths:
             return ""
-        for form in {path, plain(path), os.path.realpath(path)}:
+        for form in {path, plain(path), self.root.real(path)}:
             for folder in upward(form):
                 if folder in self.paths:
                     return self.paths[folder]
@@ -81,10 +81,9 @@ class Excluder:
                 if fnmatch.fnmatchcase(form, pattern):
                     return entry
         try:
-            status = os.stat(path)
-        except (OSError, ValueError):
+            return self.inodes.get(self.root.status(path).identity, "")
+        except Unreadable:
             return ""
-        return self.inodes.get((status.st_dev, status.st_ino), "")
 
     def command(self, line: bytes, words: Sequence[bytes]) -> str:
         """Return the entry that forbids a command: itself, what it runs, or a file it names."""
@@ -109,10 +108,16 @@ class Excluder:
         if not self.paths or place < 0 or (place and not word.startswith(b"-")):
             return ""
         path = word[place:]  # -f/etc/x is an option with its value
-        found = glob.glob(path) if MAGIC.search(path) else []
+        found = expand_glob(path, self.root) if MAGIC.search(path) else []
         return next(filter(None, map(self.path, [path, *found])), "")
 
-    def forbidden_inodes(self) -> FrozenSet[Inode]:
+    def real_glob(self, pattern: bytes) -> bytes:
+        """Return a glob with the links resolved in the folders that it names literally."""
+        literal = pattern[:MAGIC.search(pattern).start()]  # type: ignore[union-attr]  # it has one
+        folder = literal[:literal.rfind(b"/") + 1]
+        return os.path.join(self.root.real(folder), pattern[len(folder):])
+
+    def forbidden_inodes(self) -> FrozenSet[Identity]:
         """Return which files must not be read even if they turn up under another name later."""
         return frozenset(self.inodes)
 
@@ -129,13 +134,6 @@ def upward(path: bytes) -> List[bytes]:
         path = os.path.dirname(path)
         found.append(path)
     return found
-
-
-def real_glob(pattern: bytes) -> bytes:
-    """Return a glob with the links resolved in the folders that it names literally."""
-    literal = pattern[:MAGIC.search(pattern).start()]  # type: ignore[union-attr]  # it has one
-    folder = literal[:literal.rfind(b"/") + 1]
-    return os.path.join(os.path.realpath(folder), pattern[len(folder):])
 
 
 def split(line: bytes) -> List[bytes]:

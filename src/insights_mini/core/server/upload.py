@@ -3,6 +3,7 @@
 Which answer means what: CONTRACT.md section 7. Only an answer that says so is a success; whatever
 else happens, the caller still has the archive.
 """
+import io
 import json
 import os
 import tarfile
@@ -72,15 +73,13 @@ def post(parcel: Parcel, machine_id: str, settings: Settings, service: Service) 
         descriptor = hostfiles.open_regular(parcel.path)
     except hostfiles.Unreadable as error:
         raise Failure("cannot read the archive %s" % show(parcel.path), error.why)
-    try:
-        body = make_body(parcel, descriptor, boundary.encode("ascii"))
+    with open(descriptor, "rb", buffering=0) as file:
+        body = make_body(parcel, file, boundary.encode("ascii"))
         return service.request("POST", service.url(path), LARGEST_ANSWER,
                                time.monotonic() + UPLOAD_SECONDS, headers, body)
-    finally:
-        os.close(descriptor)
 
 
-def make_body(parcel: Parcel, descriptor: int, boundary: bytes) -> Stream:
+def make_body(parcel: Parcel, file: io.FileIO, boundary: bytes) -> Stream:
     """Return the form with the file and, with facts, the metadata (RFC 7578)."""
     name = os.path.basename(parcel.path).replace(b'"', b"_").replace(b"\r", b"_").replace(
         b"\n", b"_")
@@ -91,11 +90,11 @@ def make_body(parcel: Parcel, descriptor: int, boundary: bytes) -> Stream:
         tail = (b'\r\n--%s\r\nContent-Disposition: form-data; name="metadata"\r\n'
                 b"Content-Type: application/json\r\n\r\n%s" % (
                     boundary, json.dumps(parcel.facts).encode("utf-8")) + tail)
-    size = os.fstat(descriptor).st_size
+    size = os.fstat(file.fileno()).st_size
 
     def blocks() -> Iterator[bytes]:
         yield head
-        yield from hostfiles.read_window(descriptor, 0, size)
+        yield from hostfiles.read_window(file, 0, size)
         yield tail
 
     return Stream(len(head) + size + len(tail), blocks())
