@@ -29,9 +29,9 @@ class DryRun(Scratch):
     def rules(self, data: Dict[str, Any]) -> None:
         self.write("rules.json", dict(data, version="1"))
 
-    def describe(self) -> List[str]:
+    def describe(self, root: str = "") -> List[str]:
         folder = self.folder.encode()
-        text = describe_run(Settings(from_file=self.path("rules.json")),
+        text = describe_run(Settings(from_file=self.path("rules.json"), analyze_mountpoint=root),
                             Paths(folder, folder + b"/state", folder, folder),
                             log.Log(log.Console(log.NOTHING)))
         self.assertTrue(text.endswith("\n"))
@@ -91,3 +91,14 @@ class DryRun(Scratch):
         lines = self.describe()
         self.assertFalse([line for line in lines if line.startswith("open  forged")])
         self.assertTrue([line for line in lines if "x\\nopen  forged" in line])
+
+    def test_of_a_root_that_does_not_run_it_tells_what_would_be_read(self) -> None:
+        self.write("root/etc/a.conf", "x")
+        self.rules({
+            "files": [{"file": "/etc/.*conf", "symbolic_name": "conf"},
+                      {"file": "/proc/cpuinfo", "symbolic_name": "cpuinfo"}],
+            "commands": [{"command": "/bin/hostname -f", "symbolic_name": "hostname"},
+                         {"command": "/bin/ps aux", "symbolic_name": "ps"}]})
+        self.assertEqual(self.describe(self.path("root")), [
+            "open  /etc/a.conf  (conf)", "read  /bin/hostname -f  (hostname)",
+            "2 to open or run, 0 excluded, 2 absent or not to be had from disk"])

@@ -8,12 +8,11 @@ from insights_mini.core.collect import plan
 from insights_mini.core.exclusions.match import Excluder
 from insights_mini.core.origin import open_origin
 from insights_mini.core.rules import load_rules
-from insights_mini.core.specs import COMMAND, FILE
+from insights_mini.core.specs import FILE
 from insights_mini.log import Log, printable, show
 from insights_mini.paths import Paths
 from insights_mini.settings import Settings
 
-VERBS = {FILE: "open", COMMAND: "run ", plan.ANSWER: "run ", plan.INSTEAD: "read"}
 
 
 def describe_run(settings: Settings, paths: Paths, log: Log) -> str:
@@ -28,7 +27,8 @@ def describe_run(settings: Settings, paths: Paths, log: Log) -> str:
              if task.kind != FILE or origin.root.exists(task.label)]
     for task in tasks:
         names = ", ".join(sorted({rules.specs[place].name for place in task.specs}))
-        lines.append("%s  %s  (%s)" % (VERBS[task.kind], show(task.label), names))
+        verb = "open" if task.kind == FILE else "run " if origin.root.runs else "read"
+        lines.append("%s  %s  (%s)" % (verb, show(task.label), names))
     for skip in planned.skips:
         if skip.outcome == plan.EXCLUDED:
             spec = rules.specs[skip.spec]

@@ -5,7 +5,7 @@ import time
 import unittest
 from typing import Callable, List, Sequence
 
-from insights_mini.core.collect.plan import Task
+from insights_mini.core.collect.plan import INSTEAD, Task
 from insights_mini.core.collect.pool import COMMANDS_AT_ONCE, Pool, Work
 from insights_mini.core.collect.work import COLLECTED, EMPTY, STUCK, Result
 from insights_mini.core.specs import COMMAND, FILE
@@ -44,6 +44,18 @@ class Order(unittest.TestCase):
             return Result(COLLECTED, task.label.decode())
 
         self.assertEqual(self.run_all(make_tasks([COMMAND] * 4), work), ["0", "1", "2", "3"])
+
+    def test_files_are_read_in_the_order_of_their_rank_and_given_in_that_of_the_plan(self) -> None:
+        read: List[int] = []
+
+        def work(task: Task, beat: Callable[[], None]) -> Result:
+            read.append(number_of(task))
+            return Result(EMPTY, task.label.decode())
+
+        tasks = [task._replace(rank=rank) for task, rank in
+                 zip(make_tasks([FILE, INSTEAD, FILE, INSTEAD, FILE]), (30, 10, 20, 0, 10))]
+        self.assertEqual(self.run_all(tasks, work), ["0", "1", "2", "3", "4"])
+        self.assertEqual(read, [3, 1, 4, 2, 0])
 
     def test_files_are_read_one_after_the_other_beside_the_commands(self) -> None:
         lock = threading.Lock()
