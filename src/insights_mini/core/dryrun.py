@@ -14,7 +14,6 @@ from insights_mini.paths import Paths
 from insights_mini.settings import Settings
 
 
-
 def describe_run(settings: Settings, paths: Paths, log: Log) -> str:
     """Return a line for each thing that would be collected or left out; raise Failure."""
     origin = open_origin(settings, paths)
