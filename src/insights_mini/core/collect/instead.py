@@ -1,7 +1,7 @@
 """What a command would have told, read from the files of a root that does not run.
 
-Each row of WAYS knows commands by their words, and gives what answers them. Nothing of the root is
-executed; a program of the running system gets open files of it, never a path.
+Each module of answers knows commands by their words, and gives what answers them. Nothing of the
+root is executed; a program of the running system gets open files of it, never a path.
 """
 from typing import Callable, Mapping, NamedTuple, Optional, Sequence, Tuple
 
@@ -38,7 +38,9 @@ Way = Callable[[Sequence[bytes], Root], Optional[Instead]]  # words of a command
 
 def find_instead(words: Sequence[bytes], root: Root) -> Optional[Instead]:
     """Return what answers a command instead of running it, or None."""
-    for way in WAYS:
+    from insights_mini.core.collect.answers import ls  # late: a running host needs none of them
+    ways: Tuple[Way, ...] = (ls.find,)
+    for way in ways:
         found = way(words, root)
         if found is not None:
             return found
@@ -54,6 +56,3 @@ def copy(path: bytes) -> Instead:
                 if not block or not sink(block):
                     return
     return Instead(answer, path)
-
-
-WAYS: Tuple[Way, ...] = ()

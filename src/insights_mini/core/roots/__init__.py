@@ -68,6 +68,11 @@ class Root:
         """Return what is in a folder, sorted."""
         raise NotImplementedError
 
+    def entries(self, path: bytes) -> List[Tuple[bytes, Status]]:
+        """Return what is in a folder, sorted by name, links not followed; what goes meanwhile is
+        left out."""
+        raise NotImplementedError
+
     def status(self, path: bytes, follow: bool = True) -> Status:
         raise NotImplementedError
 
@@ -120,6 +125,9 @@ class Guarded(Root):
 
     def names(self, path: bytes) -> List[bytes]:
         return self.root.names(path)
+
+    def entries(self, path: bytes) -> List[Tuple[bytes, Status]]:
+        return self.root.entries(path)
 
     def status(self, path: bytes, follow: bool = True) -> Status:
         return self.root.status(path, follow)

@@ -133,10 +133,22 @@ class WalkedRoot(Root, Generic[Handle]):
 
     def names(self, path: bytes) -> List[bytes]:
         with self.walk() as walk:
-            name = walk.go(path, True)
-            if name != b".":
-                walk.enter(name)
+            self.enter(walk, path)
             return sorted(self.tree.list(walk.here))
+
+    def entries(self, path: bytes) -> List[Tuple[bytes, Status]]:
+        found = []
+        with self.walk() as walk:
+            self.enter(walk, path)
+            for name in sorted(self.tree.list(walk.here)):
+                with contextlib.suppress(OSError, Unreadable):
+                    found.append((name, self.tree.look(walk.here, name)))
+        return found
+
+    def enter(self, walk: "Walk[Handle]", path: bytes) -> None:
+        name = walk.go(path, True)
+        if name != b".":
+            walk.enter(name)
 
     def status(self, path: bytes, follow: bool = True) -> Status:
         with self.walk() as walk:
