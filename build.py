@@ -36,6 +36,8 @@ PRODUCT = os.path.join(HERE, "insights-mini.pyz")
 CORE = os.path.join(HERE, "src", "insights_mini", "core", "")
 TEMPLATE = os.path.join("conf", "insights-client.conf")
 SPECS = os.path.join(HERE, "conf", "specs")
+# Folders that do not go into the .pyz as they are; the last four are for those who embed it.
+LEFT_OUT = ("__pycache__", "specs", "dracut", "kickstart", "mkosi", "rear")
 KINDS = ("command", "file", "glob")              # what a spec is, and the name of its target
 FIELDS = ("name", "for", "keep", "pre_command")  # what a row has behind the target
 PUBLISHER = "conf/publisher.gpg"
@@ -81,8 +83,7 @@ def list_entries() -> Dict[str, bytes]:
     entries = {}
     for top, kept in (("src", (".py",)), ("conf", ())):
         for folder, folders, names in os.walk(os.path.join(HERE, top)):
-            folders[:] = [name for name in folders
-                          if name != "__pycache__" and os.path.join(folder, name) != SPECS]
+            folders[:] = [name for name in folders if name not in LEFT_OUT]
             for name in names:
                 path = os.path.join(folder, name)
                 if not kept or name.endswith(kept):
