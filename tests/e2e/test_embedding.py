@@ -164,6 +164,11 @@ class Dracut(Embedding):
                                       b"first, best with -o ro\n")):
             self.assertEqual(self.run_within(root, "insights-rescue", *arguments),
                              Done(status, b"", message))
+        self.write("root/sysroot/etc/hosts", "127.0.0.1 dead\n")
+        said = self.run_within(root, "insights-rescue", "/run/out")
+        self.assertEqual((said.status, said.err), (0, b""), said.text)
+        archive, = glob.glob(root + "/run/out/*.tar.gz")
+        self.assertEqual(read_archive(archive)["etc/hosts"], b"127.0.0.1 dead\n")
 
 
 class Rear(Embedding):
@@ -209,6 +214,25 @@ class Mkosi(Embedding):
             mkosi --nspawn-keep-unit --format directory --mirror "%s" --output image build
         """ % self.find_mirror(), timeout=170)
         self.assert_collects(self.path("rescue", "image"))
+
+
+class Kickstart(Embedding):
+    def test_what_the_installer_runs_collects_from_the_disk_wherever_that_is_mounted(self) -> None:
+        self.need("python3")
+        self.write("post.sh", read_section(KICKSTART, "post"))
+        for root in ("/mnt/sysroot", "/mnt/sysimage"):
+            self.run_on_host(r"""
+                mount -t tmpfs none /mnt
+                mkdir -p %s/etc /run/install/repo
+                echo "127.0.0.1 dead" > %s/etc/hosts
+                cp "$PRODUCT" /run/install/repo/
+                mkdir -p tmp
+                mount --bind tmp /tmp
+                LD_LIBRARY_PATH=:/mnt/sysimage sh post.sh
+            """ % (root, root))
+            archive, = glob.glob(self.path("tmp", "insights-mini", "*.tar.gz"))
+            self.assertEqual(read_archive(archive)["etc/hosts"], b"127.0.0.1 dead\n")
+            os.unlink(archive)
 
 
 class Texts(Embedding):
