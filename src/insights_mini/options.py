@@ -71,6 +71,11 @@ GROUPS = (
         Option("from_stdin", "take the collection rules from standard input", ("--from-stdin",)),
         Option("analyze_mountpoint", "collect from the root of a host that does not run, mounted "
                "in this folder", ("--analyze-mountpoint",), "DIR", "text"),
+        Option("analyze_file", "collect from a root in this tar, without unpacking it; also from "
+               "an earlier archive, or an image that was saved", ("--analyze-file",), "TAR",
+               "text"),
+        Option("analyze_image_id", "collect from an image of podman or docker",
+               ("--analyze-image-id",), "ID", "text"),
         Option("analyze_container", "collect from inside a container, without what belongs to the "
                "kernel of its host", ("--analyze-container",)),
         Option("no_gpg", "use eggs and rules without a check of their signature", ("--no-gpg",)),

@@ -5,8 +5,10 @@ that is killed outright can damage its database). A program that even SIGKILL do
 it waits in the kernel for a dead file server, is abandoned. The leader stays unreaped while its
 group is signalled, so that its number cannot meanwhile belong to somebody else.
 """
+import contextlib
 import errno
 import fcntl
+import io
 import os
 import select
 import signal
@@ -92,6 +94,41 @@ def run(program: bytes, argv: Sequence[bytes], environ: Mapping[str, str], sink:
         if feeder is not None:
             feeder.finish()
     return Ending(child.returncode, running.timed_out, running.cut)
+
+
+class Output(io.RawIOBase):
+    """What a program prints, to be read as it comes; the program is ended when it is closed."""
+
+    def __init__(self, child: "subprocess.Popen[bytes]") -> None:
+        assert child.stdout is not None
+        self.child = child
+        self.pipe = child.stdout
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes; raise OSError where the program ended, but not well."""
+        block = self.pipe.read(size)
+        if not block and self.child.wait():
+            raise OSError(errno.EPIPE, "the program ended with status %d" % self.child.returncode)
+        return block
+
+    def close(self) -> None:
+        if not self.closed:
+            self.pipe.close()
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.child.pid, signal.SIGTERM)
+            self.child.wait()
+        super().close()
+
+
+def open_output(program: bytes, argv: Sequence[bytes], environ: Mapping[str, str]) -> Output:
+    """Start the program at a path, without input; raise OSError. What it says is not kept."""
+    return Output(subprocess.Popen(
+        argv, executable=program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, cwd=b"/", env=dict(environ), start_new_session=True,
+        close_fds=True, bufsize=0))
 
 
 class Feeder:

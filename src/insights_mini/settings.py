@@ -13,7 +13,7 @@ Value = Union[bool, int, float, str, Tuple[str, ...]]
 
 NEED_NETWORK = ("to_json", "status", "test_connection", "checkin", "unregister", "check_results",
                 "diagnosis", "register", "force_reregister", "payload")
-ELSEWHERE = ("analyze_mountpoint",)             # another host than the running one
+ELSEWHERE = ("analyze_mountpoint", "analyze_file", "analyze_image_id")  # another host than this
 ANALYZE = (*ELSEWHERE, "analyze_container")  # other than the host as it runs
 MIB = 1024 * 1024
 UPLOAD_SECONDS = 1800.0  # longest time that one try of an upload may take
@@ -34,6 +34,8 @@ class Settings(NamedTuple):
     from_stdin: bool = False
     no_gpg: bool = False
     analyze_mountpoint: str = ""
+    analyze_file: str = ""
+    analyze_image_id: str = ""
     analyze_container: bool = False
     run_these: Tuple[str, ...] = ()
     unprivileged: bool = False

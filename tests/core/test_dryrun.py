@@ -32,7 +32,7 @@ class DryRun(Scratch):
     def describe(self, root: str = "") -> List[str]:
         folder = self.folder.encode()
         text = describe_run(Settings(from_file=self.path("rules.json"), analyze_mountpoint=root),
-                            Paths(folder, folder + b"/state", folder, folder),
+                            Paths(folder, folder + b"/state", folder, folder), {},
                             log.Log(log.Console(log.NOTHING)))
         self.assertTrue(text.endswith("\n"))
         return text.splitlines()

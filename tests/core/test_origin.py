@@ -21,7 +21,7 @@ class Origins(Scratch):
 
     def open(self, **settings: Any) -> Origin:
         settings.setdefault("analyze_mountpoint", self.path("root"))
-        origin = open_origin(make_settings(dict(settings, offline=True)), self.paths)
+        origin = open_origin(make_settings(dict(settings, offline=True)), self.paths, {})
         self.addCleanup(origin.root.close)
         return origin
 

@@ -37,7 +37,7 @@ def validate(context: Context) -> int:
 
 def describe_run(context: Context) -> int:
     from insights_mini.core import dryrun
-    return print_result(dryrun.describe_run(context.settings, context.paths, context.log))
+    return print_result(dryrun.describe_run(*context))
 
 
 def enable_schedule(context: Context) -> int:

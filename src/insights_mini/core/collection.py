@@ -104,7 +104,7 @@ def collect_archive(settings: Settings, paths: Paths, environ: Mapping[str, str]
 def prepare(settings: Settings, paths: Paths, environ: Mapping[str, str], log: Log,
             started: float) -> Run:
     """Read everything that decides about this run; nothing of the host has been opened yet."""
-    origin = open_origin(settings, paths)
+    origin = open_origin(settings, paths, environ)
     for warning in origin.loaded.warnings:
         log.warning(warning)
     settings = origin.settings

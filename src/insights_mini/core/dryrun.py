@@ -2,7 +2,7 @@
 
 Of the host it lists folders only, to expand expressions and globs.
 """
-from typing import List, Optional
+from typing import List, Mapping, Optional
 
 from insights_mini.core.collect import plan
 from insights_mini.core.exclusions.match import Excluder
@@ -14,9 +14,10 @@ from insights_mini.paths import Paths
 from insights_mini.settings import Settings
 
 
-def describe_run(settings: Settings, paths: Paths, log: Log) -> str:
+def describe_run(settings: Settings, paths: Paths, environ: Mapping[str, str],
+                 log: Log) -> str:
     """Return a line for each thing that would be collected or left out; raise Failure."""
-    origin = open_origin(settings, paths)
+    origin = open_origin(settings, paths, environ)
     for warning in origin.loaded.warnings:
         log.warning(warning)
     rules = load_rules(settings, paths, log)

@@ -4,7 +4,7 @@ A root that does not run has exclusions and settings of its own; both its owner 
 running system are obeyed: what either forbids is not collected.
 """
 import os
-from typing import List, NamedTuple
+from typing import List, Mapping, NamedTuple
 
 from insights_mini import sources
 from insights_mini.core.exclusions.load import Exclusions, Loaded, load_exclusions
@@ -34,10 +34,10 @@ class Origin(NamedTuple):
     names: List[str]
 
 
-def open_origin(settings: Settings, paths: Paths) -> Origin:
+def open_origin(settings: Settings, paths: Paths, environ: Mapping[str, str]) -> Origin:
     """Return what is collected from, with the exclusions of all its owners; raise Failure."""
     loaded = load_exclusions(settings, paths)
-    root = open_root(settings)
+    root = open_root(settings, environ)
     if root.runs:
         return Origin(root, settings, paths, loaded, find_names(settings.offline))
     paths = find_paths({})
@@ -50,11 +50,17 @@ def open_origin(settings: Settings, paths: Paths) -> Origin:
                   read_names(root))
 
 
-def open_root(settings: Settings) -> Root:
+def open_root(settings: Settings, environ: Mapping[str, str]) -> Root:
     """Return the root that the settings want; raise Failure."""
     if settings.analyze_mountpoint:
         from insights_mini.core.roots.mounted import Mounted
         return Mounted(os.fsencode(settings.analyze_mountpoint))
+    if settings.analyze_file:
+        from insights_mini.core.roots.packed import open_packed
+        return open_packed(os.fsencode(settings.analyze_file))
+    if settings.analyze_image_id:
+        from insights_mini.core.roots.image import open_image
+        return open_image(settings.analyze_image_id, environ)
     return Contained() if settings.analyze_container else HOST
 
 
