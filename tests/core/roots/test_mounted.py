@@ -262,37 +262,38 @@ class Inside(MountedCase):
         for seed in range(25):
             with self.subTest(seed):
                 shutil.rmtree(self.path("root"))
-                paths = self.grow(random.Random(seed))
+                paths = grow(self.path("root"), random.Random(seed))
                 root = self.open_root()
                 right = in_chroot(self.path("root"), paths)
                 for path in paths:
                     self.assertEqual(ask(Ours(root), path), right[path], path)
 
-    def grow(self, chance: random.Random) -> List[str]:
-        """Make a tree of folders, files and links, and return paths to try."""
-        names = ["a", "b", "c", "d"]
 
-        def any_path() -> str:
-            parts = [chance.choice([*names, *names, "..", ".", ""])
-                     for _ in range(chance.randint(1, 5))]
-            return chance.choice(["", "/"]) + "/".join(parts)
+def grow(top: str, chance: random.Random) -> List[str]:
+    """Make a tree of folders, files and links, and return paths to try."""
+    names = ["a", "b", "c", "d"]
 
-        folders = [self.path("root")]
-        os.mkdir(folders[0])
-        for _ in range(30):
-            path = os.path.join(chance.choice(folders), chance.choice(names))
-            if os.path.lexists(path):
-                continue
-            kind = chance.choice(("folder", "file", "link", "link"))
-            if kind == "folder":
-                os.mkdir(path)
-                folders.append(path)
-            elif kind == "file":
-                with open(path, "w", encoding="ascii") as file:
-                    file.write(path[len(self.folder):])
-            else:
-                os.symlink(any_path() or ".", path)
-        return sorted({"/" + any_path().lstrip("/") for _ in range(150)})
+    def any_path() -> str:
+        parts = [chance.choice([*names, *names, "..", ".", ""])
+                 for _ in range(chance.randint(1, 5))]
+        return chance.choice(["", "/"]) + "/".join(parts)
+
+    folders = [top]
+    os.mkdir(folders[0])
+    for _ in range(30):
+        path = os.path.join(chance.choice(folders), chance.choice(names))
+        if os.path.lexists(path):
+            continue
+        kind = chance.choice(("folder", "file", "link", "link"))
+        if kind == "folder":
+            os.mkdir(path)
+            folders.append(path)
+        elif kind == "file":
+            with open(path, "w", encoding="ascii") as file:
+                file.write(path[len(os.path.dirname(top)):])
+        else:
+            os.symlink(any_path() or ".", path)
+    return sorted({"/" + any_path().lstrip("/") for _ in range(150)})
 
 
 class Kernel:

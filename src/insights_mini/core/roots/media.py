@@ -13,7 +13,7 @@ from insights_mini.exits import Failure
 from insights_mini.hostfiles import open_regular
 
 STEP = 256 * 1024
-KEPT = 512 * 1024  # bytes behind the place of a flow that are at hand without going back
+KEPT = 3 * STEP  # bytes behind the place of a flow that are at hand without going back
 Stream = Union[IO[bytes], io.BufferedIOBase, io.RawIOBase]
 MAGIC = ((b"\x1f\x8b", "gz"), (b"BZh", "bz2"), (b"\xfd7zXZ\0", "xz"))
 

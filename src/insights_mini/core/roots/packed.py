@@ -105,6 +105,9 @@ def find_top(medium: Medium, shown: str) -> Node:
     index = Index()
     index.lay(list_members(medium, shown))
     children = index.top.children or NO_FILES
+    if not children:
+        raise Failure("cannot read %s" % shown, "there is nothing in it",
+                      "give the tar of a root file system")
     layers = list_layers(children)
     if layers:
         index = overlay(layers, shown)
