@@ -77,11 +77,15 @@ def run(program: bytes, argv: Sequence[bytes], environ: Mapping[str, str], sink:
     """
     if any(b"\0" in word for word in argv):
         raise OSError(errno.EINVAL, "an argument has a NUL byte")
-    child = subprocess.Popen(
-        argv, executable=program,
-        stdin=subprocess.DEVNULL if source is None else subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=b"/", env=dict(environ),
-        start_new_session=True, close_fds=True, bufsize=0)
+    given = subprocess.PIPE if source else open_nothing()
+    try:
+        child = subprocess.Popen(
+            argv, executable=program, stdin=given, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, cwd=b"/", env=dict(environ), start_new_session=True,
+            close_fds=True, bufsize=0)
+    finally:
+        if not source:
+            os.close(given)
     if limits.memory:
         import resource  # late: only the filter of large logs is limited
         resource.prlimit(child.pid, resource.RLIMIT_AS, (limits.memory, limits.memory))
@@ -129,6 +133,16 @@ def open_output(program: bytes, argv: Sequence[bytes], environ: Mapping[str, str
         argv, executable=program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL, cwd=b"/", env=dict(environ), start_new_session=True,
         close_fds=True, bufsize=0))
+
+
+def open_nothing() -> int:
+    """Return a descriptor with nothing to read, also where /dev is empty."""
+    try:
+        return os.open(os.devnull, os.O_RDONLY)
+    except OSError:
+        reader, writer = os.pipe()
+        os.close(writer)
+        return reader
 
 
 class Feeder:
@@ -235,8 +249,11 @@ class Running:
         self.child.stdout.close()
 
     def group_has_ended(self) -> bool:
-        """Tell whether the program has ended, and everything that it started in its group."""
-        return self.has_ended() and not any(state != b"Z" for state in group_states(self.child.pid))
+        """Tell whether the program has ended, and everything that it started in its group.
+
+        It is unreaped and must be seen itself, or this is no /proc that knows of us.
+        """
+        return self.has_ended() and set(group_states(self.child.pid)) == {b"Z"}
 
     def wait_for(self, ended: Callable[[], bool], seconds: float) -> bool:
         """Wait for an end, throwing away what is still printed; False when the time is over."""
@@ -260,8 +277,8 @@ class Running:
 
 
 def group_states(group: int) -> Iterator[bytes]:
-    """Yield the state of each process of a group, as /proc gives it (proc(5), stat)."""
-    for name in os.listdir("/proc"):
+    """Yield the state of each process of a group, as /proc gives it (proc(5), stat), if it does."""
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
         if name.isdigit():
             try:
                 with open("/proc/%s/stat" % name, "rb") as file:
