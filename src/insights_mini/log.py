@@ -180,7 +180,8 @@ def try_open_file(path: bytes, rotate: bool, console: Console) -> Optional[int]:
     try:
         return open_file(path, rotate)
     except OSError as error:
-        console.line(WARNING, "no log is written: cannot open %s: %s" % (show(path), reason(error)))
+        console.line(WARNING, "no log is written: cannot open %s: %s; choose another place with "
+                     "--logging-file or INSIGHTS_LOG_DIR" % (show(path), reason(error)))
         return None
 
 

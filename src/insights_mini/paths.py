@@ -12,15 +12,23 @@ RESERVED = ("INSIGHTS_PHASE", "INSIGHTS_CONF_DIR", "INSIGHTS_STATE_DIR", "INSIGH
 HOME = b"insights-gpg-"
 COPIES = b"insights-eggs-"
 
+# Where archives go that nobody chose a place for: as CONTRACT.md has it, or else a rescue image.
+USUAL_TEMP = b"/var/tmp"
+OTHER_TEMP = b"/tmp"
+
 
 class Paths(NamedTuple):
-    """The folders of a run, absolute, and the settings of another program that it reads."""
+    """The folders of a run, absolute, and the settings of another program that it reads.
+
+    temp_dir is `instead_of` the usual one where nobody chose it and that cannot be written.
+    """
 
     conf_dir: bytes
     state_dir: bytes
     log_dir: bytes
     temp_dir: bytes
     rhsm_conf: bytes = b"/etc/rhsm/rhsm.conf"
+    instead_of: bytes = b""
 
     @property
     def configuration(self) -> bytes:
@@ -146,7 +154,10 @@ def find_paths(environ: Mapping[str, str]) -> Paths:
     def folder(variable: str, default: str) -> bytes:
         return os.path.abspath(os.fsencode(environ.get(variable) or default))
 
+    moved = not (environ.get("TMPDIR") or os.access(USUAL_TEMP, os.W_OK)) and os.access(
+        OTHER_TEMP, os.W_OK)
     return Paths(folder("INSIGHTS_CONF_DIR", "/etc/insights-client"),
                  folder("INSIGHTS_STATE_DIR", "/var/lib/insights"),
                  folder("INSIGHTS_LOG_DIR", "/var/log/insights-client"),
-                 folder("TMPDIR", "/var/tmp"))
+                 OTHER_TEMP if moved else folder("TMPDIR", os.fsdecode(USUAL_TEMP)),
+                 instead_of=USUAL_TEMP if moved else b"")

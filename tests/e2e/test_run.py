@@ -89,7 +89,7 @@ class Places(WholeRun):
 
     def test_a_read_only_root_costs_warnings_only(self) -> None:
         script = r"""
-            for folder in / /var/lib /var/log; do
+            for folder in / /tmp /var/lib /var/log; do
                 mount --bind $folder $folder 2>/dev/null || true
                 mount -o remount,bind,ro $folder
             done

@@ -4,7 +4,7 @@ import time
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from insights_mini import process
-from insights_mini.core import output, signals
+from insights_mini.core import diskspace, output, signals
 from insights_mini.core.archive import Archive, make_compressor, usual_compressor
 from insights_mini.core.collect import commandline, grep, plan, pool, work
 from insights_mini.core.filling import Filling
@@ -69,6 +69,8 @@ def collect_archive(settings: Settings, paths: Paths, environ: Mapping[str, str]
     compressor = make_compressor(target.compressor)
     if target.compressor == usual == "none":
         log.warning("this Python has no zlib, so the archive is a plain .tar")
+    if paths.instead_of and target.private and target.file:
+        log.warning(diskspace.tell_moved(paths))
     if output.sweep(paths.temp_dir, target.folder):
         log.debug("an unfinished archive of a killed run was removed")
 
@@ -209,8 +211,9 @@ def make_means(run: Run, made: output.Output, paths: Paths) -> work.Means:
     return work.Means(
         make_cleaner=lambda: with_counts(run.redaction.policy.make_cleaner()),
         forbidden=run.redaction.excluder.forbidden_inodes(),
-        store=Store(made.work or paths.temp_dir), stop=run.stop, environ=run.environ,
-        forbids=run.redaction.excluder.path, root=run.origin.root, host=run.host,
+        store=Store(made.work or paths.temp_dir, piped=settings.to_stdout), stop=run.stop,
+        environ=run.environ, forbids=run.redaction.excluder.path, root=run.origin.root,
+        host=run.host,
         cmd_timeout=settings.cmd_timeout, deadline=run.deadline, max_member=settings.max_member,
         max_read=settings.max_read, find_grep=grep.Finder(run.environ, run.stop))
 

@@ -75,6 +75,7 @@ class FileOutput:
         self.size = 0
         self.beside = b""  # a file that goes with the archive, also when that is discarded
         self.private = target.private
+        self.stream = target.stream
         self.folder = target.folder
         self.made = not self.private and make_folder(self.folder)
         self.work = os.path.join(self.folder, (PREFIX if self.private else HIDDEN_PREFIX) +
@@ -87,7 +88,7 @@ class FileOutput:
             make_private(self.work)
         except OSError as error:
             self.remove_folders()
-            raise cannot_write(self.folder, error)
+            raise cannot_write(self.folder, error, self.stream)
         try:
             self.lock = os.open(self.work, os.O_RDONLY | os.O_DIRECTORY)
             try_lock(self.lock)
@@ -96,14 +97,14 @@ class FileOutput:
             os.fchmod(self.file, 0o600)
         except OSError as error:
             self.remove_folders()
-            raise cannot_write(self.part, error)
+            raise cannot_write(self.part, error, self.stream)
 
     def write(self, content: bytes) -> None:
         self.size += len(content)
         try:
             write_all(self.file, content)
         except OSError as error:
-            raise cannot_write(self.path, error)
+            raise cannot_write(self.path, error, self.stream)
 
     def finish(self) -> None:
         """Bring the whole file to its place and name."""
@@ -114,7 +115,7 @@ class FileOutput:
                 os.rmdir(self.work)
             sync_folder(os.path.dirname(self.path))
         except OSError as error:
-            raise cannot_write(self.path, error)
+            raise cannot_write(self.path, error, self.stream)
         os.close(self.file)
         os.close(self.lock)
 

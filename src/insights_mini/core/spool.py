@@ -20,8 +20,10 @@ MEMORY = 8 * 1024 * 1024  # bytes that all spools of a run may hold in memory
 class Store:
     """Where the pieces of all spools of a run lie. Safe to use from several threads."""
 
-    def __init__(self, folder: bytes, memory: int = MEMORY) -> None:
+    def __init__(self, folder: bytes, memory: int = MEMORY, piped: bool = False) -> None:
+        """`piped` tells that the archive goes to standard output, for messages."""
         self.folder = folder
+        self.piped = piped
         self.memory = memory
         self.lock = threading.Lock()
         self.file = -1
@@ -41,7 +43,7 @@ class Store:
         try:
             self.write(piece, slot * SLOT)
         except OSError as error:
-            raise cannot_write(self.folder, error)
+            raise cannot_write(self.folder, error, self.piped)
         return (slot, len(piece))
 
     def write(self, piece: bytes, offset: int) -> None:

@@ -22,11 +22,12 @@ def take(path: bytes, log: Log) -> Optional[int]:
         make_private_folder(os.path.dirname(path))
         held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     except OSError as error:
-        log.warning("another run is not noticed: cannot open %s: %s" % (show(path), reason(error)))
+        log.warning("another run is not noticed: cannot open %s: %s; choose another place with "
+                    "INSIGHTS_STATE_DIR" % (show(path), reason(error)))
         return None
     if not stat.S_ISREG(os.fstat(held).st_mode):
         os.close(held)
-        log.warning("another run is not noticed: %s is not a regular file" % show(path))
+        log.warning("another run is not noticed: %s is not a regular file; remove it" % show(path))
         return None
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -36,7 +37,8 @@ def take(path: bytes, log: Log) -> Optional[int]:
         raise Failure("another run is under way (process %s)" % owner,
                       remedy="wait until it has ended")
     except OSError as error:
-        log.warning("another run is not noticed: cannot lock %s: %s" % (show(path), reason(error)))
+        log.warning("another run is not noticed: cannot lock %s: %s; choose another place with "
+                    "INSIGHTS_STATE_DIR" % (show(path), reason(error)))
         return held
     try:
         os.set_inheritable(held, True)  # an egg that outlives a killed wrapper still is a run

@@ -1,0 +1,48 @@
+"""Hosts on which there is hardly a place to write: read-only roots, missing folders, full disks."""
+from tests.bare import READ_ONLY, BareCase
+from tests.support import read_archive_bytes
+
+NO_LOG = ("WARNING: no log is written", "/var/log/insights-client/insights-client.log",
+          "Read-only file system", "; choose another place with --logging-file")
+NO_LOCK = ("WARNING: another run is not noticed", "/var/lib/insights/insights-mini.lock",
+           "Read-only file system", "; choose another place with INSIGHTS_STATE_DIR")
+ELSEWHERE = "choose another place with TMPDIR or --output-dir"
+
+
+class Folders(BareCase):
+    def test_on_a_read_only_root_with_one_tmpfs_the_archive_goes_there(self) -> None:
+        done = self.run_bare(READ_ONLY)
+        self.assert_lines(done, NO_LOG, NO_LOCK, (
+            "WARNING: /var/tmp cannot be written, so the archive goes to /tmp; ", ELSEWHERE))
+        self.assertIn("insights_commands/hostname_-f", self.assert_saved(done, "/tmp"))
+
+    def test_without_any_place_to_write_it_says_so_and_standard_output_still_works(self) -> None:
+        script = READ_ONLY + "mount -o remount,bind,ro /tmp"
+        done = self.run_bare(script)
+        self.assert_lines(done, NO_LOG, NO_LOCK, (
+            "ERROR: cannot write /var/tmp: Read-only file system; ", ELSEWHERE, "--to-stdout"))
+        self.assertEqual((done.status, done.out), (1, b""))
+        done = self.run_bare(script, "--to-stdout")
+        self.assert_lines(done, NO_LOG, NO_LOCK)
+        self.assertEqual(done.status, 0)
+        self.assertIn("insights_commands/hostname_-f", read_archive_bytes(done.out))
+
+    def test_without_var_tmp_the_archive_goes_to_tmp_and_a_warning_says_so(self) -> None:
+        done = self.run_bare("rmdir /var/tmp")
+        self.assert_lines(done, ("WARNING: /var/tmp is not there, so the archive goes to /tmp; ",
+                                 ELSEWHERE))
+        self.assert_saved(done, "/tmp")
+
+    def test_a_place_that_was_chosen_is_the_place_or_an_error(self) -> None:
+        rules = self.at_mnt(self.rules(["/bin/echo x"]))
+        for arguments, environ in (((), {"TMPDIR": "/none"}), (("--output-dir", "/none/x"), {})):
+            done = self.run_bare("rmdir /var/tmp", "--from-file", rules, *arguments, **environ)
+            self.assert_lines(done, ("ERROR: cannot write /none", "No such file or directory; ",
+                                     ELSEWHERE))
+            self.assertEqual((done.status, self.left()), (1, []))
+
+    def test_the_warning_is_only_for_who_gets_an_archive_in_another_place(self) -> None:
+        rules = self.at_mnt(self.rules(["/bin/echo x"]))
+        for arguments in (("--to-stdout",), ("--output-dir", "/mnt/out"), ("--dry-run",)):
+            done = self.run_bare("rmdir /var/tmp", "--from-file", rules, *arguments)
+            self.assertEqual((done.status, done.err, self.left()), (0, b"", []), done.text)
