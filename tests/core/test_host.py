@@ -87,3 +87,10 @@ class Namespace(Scratch):
 
     def test_a_host_that_cannot_resolve_its_own_name_has_that_one(self) -> None:
         self.assertEqual(self.ask("lonely", "127.0.0.1 localhost\n", "offline")[0], "lonely")
+
+    def test_a_host_that_nobody_has_named_is_localhost(self) -> None:
+        """The kernel calls itself (none) until somebody names it, as in an initramfs."""
+        for own in ("", "(none)", "localhost"):
+            for how in ("offline", "resolver"):
+                with self.subTest(own=own, how=how):
+                    self.assertEqual(self.ask(own, "127.0.0.1 localhost\n", how)[0], "localhost")

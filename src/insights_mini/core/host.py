@@ -11,6 +11,7 @@ HOSTS = b"/etc/hosts"
 NAMES = (b"/etc/hostname", b"/etc/HOSTNAME", b"/etc/sysconfig/network",
          b"/insights_commands/hostname_-f")
 LARGEST = 1024 * 1024
+NAMELESS = "(none)"  # what the kernel says of a host that nobody has named, as in an initramfs
 
 
 def find_names(offline: bool) -> List[str]:
@@ -19,7 +20,8 @@ def find_names(offline: bool) -> List[str]:
     Offline the resolver is not asked, since it may ask the network; /etc/hosts is read instead.
     """
     own = os.uname().nodename
-    return [own, *(read_hosts(own, HOST) if offline else ask_resolver(own))]
+    names = [own, *(read_hosts(own, HOST) if offline else ask_resolver(own))]
+    return ["" if name == NAMELESS else name for name in names]
 
 
 def read_names(root: Root) -> List[str]:
