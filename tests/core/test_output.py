@@ -222,8 +222,8 @@ class Making(Case):
             with self.assertRaises(Failure) as caught:
                 for _ in range(100):
                     made.write(b"x" * 4096)
-            self.assertIn("no space left on the file system at %s;" % self.path("full"),
-                          str(caught.exception))
+            self.assertIn("no space left on the file system at %s, the 65.5 kB" %
+                          self.path("full"), str(caught.exception))
             made.discard()
             self.assertEqual(os.listdir(self.path("full")), [])
             self.assertEqual(find_mount(os.fsencode(self.path("full", "none", "x"))),

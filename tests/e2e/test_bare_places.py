@@ -1,4 +1,7 @@
 """Hosts on which there is hardly a place to write: read-only roots, missing folders, full disks."""
+import base64
+import os
+
 from tests.bare import READ_ONLY, BareCase
 from tests.support import read_archive_bytes
 
@@ -46,3 +49,54 @@ class Folders(BareCase):
         for arguments in (("--to-stdout",), ("--output-dir", "/mnt/out"), ("--dry-run",)):
             done = self.run_bare("rmdir /var/tmp", "--from-file", rules, *arguments)
             self.assertEqual((done.status, done.err, self.left()), (0, b"", []), done.text)
+
+
+class SmallDisk(BareCase):
+    """A disk with 20 MB free, and a log that needs 16 MB there while it is collected, and as much
+    again when it is packed."""
+
+    DISK = "mount -t tmpfs -o size=20m none /var/tmp\n"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.content = base64.encodebytes(os.urandom(18 * 1000 * 1000))
+        self.own_rules = self.at_mnt(self.rules(
+            files=[self.at_mnt(self.write("log", self.content))]))
+
+    def test_the_error_says_which_disk_is_full_what_it_had_and_what_to_do(self) -> None:
+        done = self.run_bare(self.DISK, "--from-file", self.own_rules)
+        self.assert_lines(done, (
+            "ERROR: cannot write /var/tmp", "no space left on the file system at /var/tmp, "
+            "the 21.0 MB that were free are not enough; free some, or ", ELSEWHERE,
+            "use --to-stdout"))
+        self.assertEqual((done.status, self.left()), (1, []))
+
+    def test_standard_output_takes_what_the_disk_could_not(self) -> None:
+        done = self.run_bare(self.DISK, "--from-file", self.own_rules, "--to-stdout")
+        self.assertEqual((done.status, done.err, self.left()), (0, b"", []))
+        self.assertTrue(read_archive_bytes(done.out)["mnt/log"] == self.content)
+
+    def test_standard_output_that_needs_more_says_what_to_do_then(self) -> None:
+        done = self.run_bare(self.DISK.replace("20m", "10m"), "--from-file", self.own_rules,
+                             "--to-stdout")
+        self.assert_lines(done, (
+            "ERROR: cannot write /var/tmp: no space left on the file system at /var/tmp, "
+            "the 10.5 MB that were free are not enough; free some, or ",
+            "choose another place with TMPDIR", "keep less of each with --max-member"))
+        self.assertEqual((done.status, self.left()), (1, []))
+        done = self.run_bare(self.DISK.replace("20m", "10m"), "--from-file", self.own_rules,
+                             "--to-stdout", "--max-member", "10m")
+        self.assertEqual((done.status, self.left()), (0, []), done.text)
+        self.assertTrue(self.content.endswith(read_archive_bytes(done.out)["mnt/log"]))
+
+    def test_a_disk_without_inodes_says_so(self) -> None:
+        done = self.run_bare("mount -t tmpfs -o nr_inodes=2 none /var/tmp\n", "--from-file",
+                             self.own_rules)
+        self.assert_lines(done, ("ERROR: cannot write /var/tmp",
+                                 "no inode left on the file system at /var/tmp; ", ELSEWHERE))
+        self.assertEqual((done.status, self.left()), (1, []))
+
+    def test_the_bundled_catalogue_needs_no_more_than_that(self) -> None:
+        done = self.run_bare(self.DISK)
+        self.assertEqual(done.err, b"")
+        self.assert_saved(done, "/var/tmp")

@@ -211,7 +211,7 @@ def make_means(run: Run, made: output.Output, paths: Paths) -> work.Means:
     return work.Means(
         make_cleaner=lambda: with_counts(run.redaction.policy.make_cleaner()),
         forbidden=run.redaction.excluder.forbidden_inodes(),
-        store=Store(made.work or paths.temp_dir, piped=settings.to_stdout), stop=run.stop,
+        store=Store(made.work or paths.temp_dir, remedy=made.remedy), stop=run.stop,
         environ=run.environ, forbids=run.redaction.excluder.path, root=run.origin.root,
         host=run.host,
         cmd_timeout=settings.cmd_timeout, deadline=run.deadline, max_member=settings.max_member,

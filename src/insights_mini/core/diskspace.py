@@ -3,22 +3,41 @@ import errno
 import os
 
 from insights_mini.exits import Failure, reason
-from insights_mini.log import show
+from insights_mini.log import human, show
 from insights_mini.paths import Paths
 
 ELSEWHERE = "choose another place with TMPDIR or --output-dir"
-NO_FILE = "choose another place with TMPDIR"  # for who reads standard output already
+# The remedies: for an archive that is to be a file, for another file that is needed on the way,
+# and for contents that are held on the way to standard output.
+AS_FILE = ELSEWHERE + ", or use --to-stdout"
+BY_TMPDIR = "choose another place with TMPDIR"
+HOLD_LESS = BY_TMPDIR + ", or keep less of each with --max-member"
 
 
-def cannot_write(path: bytes, error: OSError, piped: bool = False) -> Failure:
-    """Return the Failure for a path that cannot be written, where the archive is to be a file or
-    is `piped` to standard output."""
-    elsewhere = NO_FILE if piped else ELSEWHERE + ", or use --to-stdout"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Failure("cannot write %s" % show(path),
-                       "no space left on the file system at %s" % show(find_mount(path)),
-                       "free some space, or " + elsewhere)
-    return Failure("cannot write %s" % show(path), reason(error), elsewhere)
+def cannot_write(path: bytes, error: OSError, remedy: str, free: int = 0) -> Failure:
+    """Return the Failure for a path that cannot be written.
+
+    `free` is how many bytes there were for it when the run began, if that is known.
+    """
+    what = "cannot write %s" % show(path)
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return Failure(what, reason(error), remedy)
+    mount = find_mount(path)
+    status = os.statvfs(mount)
+    no_inode = status.f_files and not status.f_favail
+    why = "no %s left on the file system at %s" % ("inode" if no_inode else "space", show(mount))
+    if free and not no_inode:
+        why += ", the %s that were free are not enough" % human(free)
+    return Failure(what, why, "free some, or " + remedy)
+
+
+def count_free(folder: bytes) -> int:
+    """Return how many bytes are free where a folder is; 0 where that is not known."""
+    try:
+        status = os.statvfs(folder)
+    except OSError:
+        return 0
+    return status.f_bavail * status.f_frsize
 
 
 def find_mount(path: bytes) -> bytes:

@@ -11,7 +11,7 @@ import stat
 import time
 from typing import NamedTuple, Optional, Union
 
-from insights_mini.core.diskspace import cannot_write
+from insights_mini.core.diskspace import AS_FILE, BY_TMPDIR, HOLD_LESS, cannot_write, count_free
 from insights_mini.exits import Failure, Stopped, reason
 from insights_mini.log import show, write_all
 from insights_mini.paths import COPIES, HOME, Paths
@@ -75,9 +75,10 @@ class FileOutput:
         self.size = 0
         self.beside = b""  # a file that goes with the archive, also when that is discarded
         self.private = target.private
-        self.stream = target.stream
+        self.remedy = BY_TMPDIR if target.stream else AS_FILE
         self.folder = target.folder
         self.made = not self.private and make_folder(self.folder)
+        self.room = count_free(self.folder)
         self.work = os.path.join(self.folder, (PREFIX if self.private else HIDDEN_PREFIX) +
                                  os.urandom(6).hex().encode())
         self.path = os.path.join(self.work if self.private else self.folder, target.name)
@@ -88,7 +89,7 @@ class FileOutput:
             make_private(self.work)
         except OSError as error:
             self.remove_folders()
-            raise cannot_write(self.folder, error, self.stream)
+            raise cannot_write(self.folder, error, self.remedy)
         try:
             self.lock = os.open(self.work, os.O_RDONLY | os.O_DIRECTORY)
             try_lock(self.lock)
@@ -97,14 +98,14 @@ class FileOutput:
             os.fchmod(self.file, 0o600)
         except OSError as error:
             self.remove_folders()
-            raise cannot_write(self.part, error, self.stream)
+            raise cannot_write(self.part, error, self.remedy)
 
     def write(self, content: bytes) -> None:
         self.size += len(content)
         try:
             write_all(self.file, content)
         except OSError as error:
-            raise cannot_write(self.path, error, self.stream)
+            raise cannot_write(self.path, error, self.remedy, self.room)
 
     def finish(self) -> None:
         """Bring the whole file to its place and name."""
@@ -115,7 +116,7 @@ class FileOutput:
                 os.rmdir(self.work)
             sync_folder(os.path.dirname(self.path))
         except OSError as error:
-            raise cannot_write(self.path, error, self.stream)
+            raise cannot_write(self.path, error, self.remedy, self.room)
         os.close(self.file)
         os.close(self.lock)
 
@@ -142,6 +143,7 @@ class StreamOutput:
     path = b""
     work = b""
     beside = b""
+    remedy = HOLD_LESS
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
@@ -204,7 +206,7 @@ def make_folder(folder: bytes) -> bool:
             raise Failure("%s is not a folder" % show(folder), remedy="choose another one")
         return False
     except OSError as error:
-        raise cannot_write(folder, error)
+        raise cannot_write(folder, error, AS_FILE)
     return True
 
 

@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from typing import Deque, Iterator, List, Tuple, Union
 
-from insights_mini.core.diskspace import cannot_write
+from insights_mini.core.diskspace import HOLD_LESS, cannot_write, count_free
 
 SLOT = 256 * 1024
 MEMORY = 8 * 1024 * 1024  # bytes that all spools of a run may hold in memory
@@ -20,10 +20,11 @@ MEMORY = 8 * 1024 * 1024  # bytes that all spools of a run may hold in memory
 class Store:
     """Where the pieces of all spools of a run lie. Safe to use from several threads."""
 
-    def __init__(self, folder: bytes, memory: int = MEMORY, piped: bool = False) -> None:
-        """`piped` tells that the archive goes to standard output, for messages."""
+    def __init__(self, folder: bytes, memory: int = MEMORY, remedy: str = HOLD_LESS) -> None:
+        """`remedy` is for who has no room in the folder."""
         self.folder = folder
-        self.piped = piped
+        self.remedy = remedy
+        self.room = count_free(folder)
         self.memory = memory
         self.lock = threading.Lock()
         self.file = -1
@@ -43,7 +44,7 @@ class Store:
         try:
             self.write(piece, slot * SLOT)
         except OSError as error:
-            raise cannot_write(self.folder, error, self.piped)
+            raise cannot_write(self.folder, error, self.remedy, self.room)
         return (slot, len(piece))
 
     def write(self, piece: bytes, offset: int) -> None:

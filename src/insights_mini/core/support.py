@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 from insights_mini import bundle, eggs, hostfiles, trust
 from insights_mini.core import signals
 from insights_mini.core.archive import Archive, make_compressor, usual_compressor
-from insights_mini.core.diskspace import cannot_write
+from insights_mini.core.diskspace import BY_TMPDIR, cannot_write
 from insights_mini.core.exclusions.load import load_exclusions
 from insights_mini.core.host import find_names
 from insights_mini.core.machineid import read_machine_id
@@ -76,7 +76,7 @@ def write_support(settings: Settings, paths: Paths, environ: Mapping[str, str], 
     try:
         write_private(path, b"".join(packed))
     except OSError as error:
-        raise cannot_write(path, error)
+        raise cannot_write(path, error, BY_TMPDIR)
     return path
 
 
