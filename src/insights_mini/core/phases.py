@@ -41,6 +41,10 @@ def run(phase: str, loaded: sources.Loaded, environ: Mapping[str, str]) -> int:
     except Stopped as stopped:
         context.log.error("stopped by %s; no archive was written" % stopped.name)
         return STOP_FAILED
+    except MemoryError:
+        context.log.error("out of memory, or this user may have no more threads; end something "
+                          "else, or raise the limits (ulimit -a)")
+        return STOP_FAILED
     except Exception as error:  # noqa: BLE001  # a fault of ours: the wrapper tells the user, the log tells us
         context.log.trace(error)
         return FAILED

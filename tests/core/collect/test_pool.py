@@ -179,6 +179,7 @@ class Stuck(Scratch):
             return Result(EMPTY)
 
         pool = Pool(make_tasks([FILE]), work, 1000.0, time.monotonic() + 1000.0)
+        pool.begin()
         self.assertTrue(begun.wait(LONG))
         pool.under_way[0].last -= 2000.0
         beats[0]()

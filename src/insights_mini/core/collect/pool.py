@@ -16,6 +16,7 @@ COMMANDS_AT_ONCE = 4
 READ = (FILE, INSTEAD)
 TICK = 0.1       # seconds between two looks at the clock while waiting
 LEAVING = 4.0    # seconds that the threads get to end when the run is stopped
+STACK = 1024 * 1024  # bytes; the usual 8 MB a thread are too much for a host with little memory
 
 Work = Callable[[Task, Callable[[], None]], Result]
 Watch = Callable[[Task, int], None]  # gets the task that is waited for, and how many are done
@@ -48,14 +49,21 @@ class Pool:
         self.files: Deque[int] = deque(i for i in order if tasks[i].kind in READ)
         self.others: Deque[int] = deque(i for i in order if tasks[i].kind not in READ)
         self.threads: List[threading.Thread] = []
+
+    def begin(self) -> None:
+        threading.stack_size(STACK)
         self.start(self.files)
         for _ in range(min(COMMANDS_AT_ONCE, len(self.others))):
             self.start(self.others)
 
     def start(self, lane: Deque[int]) -> None:
+        """Start a thread; MemoryError where there is no room for another one."""
         thread = threading.Thread(target=self.serve, args=(lane,), daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            raise MemoryError
         self.threads.append(thread)
-        thread.start()
 
     def serve(self, lane: Deque[int]) -> None:
         """Work on the tasks of a lane until there are none left, or this thread was given up."""
@@ -82,6 +90,7 @@ class Pool:
 
     def run(self, watch: Watch) -> Iterator[Tuple[Task, Result]]:
         """Yield each task with its result, in order; `watch` is called while waiting for one."""
+        self.begin()
         for number, task in enumerate(self.tasks):
             with self.changed:
                 while number not in self.results:
