@@ -14,7 +14,7 @@ mount --bind "$1" /mnt
 if [ -e /etc/insights-client ]; then mount -t tmpfs none /etc/insights-client; fi
 mount -t tmpfs none /var
 mount -t tmpfs none /tmp
-mkdir /var/tmp
+mkdir -m 1777 /var/tmp
 cd /
 shift
 """

@@ -2,12 +2,17 @@
 from tests.bare import BareCase
 
 
+def limit(name: str, most: int) -> str:
+    """Return the shell line that limits the run and all that it starts (prlimit(1))."""
+    return 'set -- prlimit --%s=%d "$@"\n' % (name, most)
+
+
 class Memory(BareCase):
     """RLIMIT_DATA stands in for the memory that is there: it counts what each process reserves for
     itself, touched or not, so it is the stricter of the two. What 64 MB leave beside the text of
     Python and its libraries is 48 MB."""
 
-    LIMIT = "ulimit -d 49152\n"
+    LIMIT = limit("data", 48 * 1024 * 1024)
 
     def test_the_bundled_catalogue_runs_in_64_mb(self) -> None:
         done = self.run_bare(self.LIMIT)
@@ -28,6 +33,29 @@ class Memory(BareCase):
 
     def test_too_little_memory_is_an_error_in_one_line_and_leaves_nothing(self) -> None:
         """xz alone needs as much as there is."""
-        done = self.run_bare("ulimit -d 24000\n", "--compressor", "xz")
+        done = self.run_bare(limit("data", 24 * 1000 * 1000), "--compressor", "xz")
         self.assert_lines(done, ("ERROR: out of memory", "; ", "raise the limits"))
         self.assertEqual((done.status, self.left()), (1, []))
+
+
+class Numbers(BareCase):
+    def test_the_bundled_catalogue_runs_with_64_open_files(self) -> None:
+        done = self.run_bare(limit("nofile", 64), "--verbose", INSIGHTS_OBFUSCATE="yes")
+        self.assertNotIn("Too many open files", done.text)
+        self.assertIn("insights_commands/uname_-a", self.assert_saved(done, "/var/tmp"))
+
+    def test_too_few_open_files_are_told_in_one_line_and_what_to_do(self) -> None:
+        done = self.run_bare(limit("nofile", 8))
+        self.assert_lines(done, ("ERROR: ", "Too many open files; ", "ulimit -n"))
+        self.assertEqual((done.status, self.left()), (1, []))
+
+    def test_too_few_processes_are_told_in_one_line_and_what_to_do(self) -> None:
+        """Root is not limited; so this is another user, who may write everywhere all the same."""
+        for most in (1, 2, 3, 4):
+            script = limit("nproc", most) + (
+                'set -- setpriv --reuid 64321 --inh-caps +dac_override --ambient-caps '
+                '+dac_override "$@"\n')
+            with self.subTest(most):
+                done = self.run_bare(script, "--unprivileged")
+                self.assert_lines(done, ("ERROR: ", "; ", "limits"))
+                self.assertEqual((done.status, self.left()), (1, []))

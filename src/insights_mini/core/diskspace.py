@@ -20,6 +20,8 @@ def cannot_write(path: bytes, error: OSError, remedy: str, free: int = 0) -> Fai
     `free` is how many bytes there were for it when the run began, if that is known.
     """
     what = "cannot write %s" % show(path)
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return Failure(what, reason(error), "raise the limit of open files (ulimit -n)")
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return Failure(what, reason(error), remedy)
     mount = find_mount(path)
