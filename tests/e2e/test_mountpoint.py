@@ -102,6 +102,37 @@ class Attacks(MountpointCase):
             swapper.wait()
 
 
+    def test_what_a_rescue_system_mounts_below_the_root_for_a_chroot_is_not_collected(self) -> None:
+        os.mkdir(self.path("disk"))
+        script = r"""
+            mount -t tmpfs none "$DISK"
+            mkdir -p "$DISK/etc" "$DISK/host" "$DISK/proc" "$DISK/sys" "$DISK/dev" "$DISK/other"
+            echo dead.example.net > "$DISK/etc/hostname"
+            mount --bind / "$DISK/host"
+            mount -t proc none "$DISK/proc"
+            mount --rbind /sys "$DISK/sys"
+            mount --rbind /dev "$DISK/dev"
+            mount --bind /proc "$DISK/other"
+            exec "$@"
+        """
+        rules = self.rules(["/bin/ls -l /host/etc", "/bin/ls -la /proc"],
+                           ["/etc/hostname", "/host/etc/passwd", "/proc/version", "/sys/kernel/.*",
+                            "/other/version", "/host/proc/version"], ["/host/etc/pass*"])
+        done = subprocess.run(
+            ["unshare", "-m", "sh", "-ec", script, "sh", *self.argv(
+                "--offline", "--from-file", rules, "--analyze-mountpoint", self.path("disk"),
+                "--output-file", self.path("out", "a.tar.gz"))],
+            env=dict(self.environ, DISK=self.path("disk")), stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, check=False, cwd=self.folder)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        members = read_archive(self.path("out", "a.tar.gz"))
+        self.assertEqual([name for name in members if not name.startswith("insights_commands/")],
+                         ["etc/hostname", "branch_info", "version_info", "blacklist_report"])
+        whole = b"".join(members.values())
+        for word in (b"root:", b"passwd", b"Linux version", b" self\n"):
+            self.assertNotIn(word, whole)
+
+
 class Owners(MountpointCase):
     def test_what_the_owner_of_either_system_forbids_is_left_out(self) -> None:
         self.put("etc/one", b"one\nhide me\nand me\n")

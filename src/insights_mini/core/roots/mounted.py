@@ -59,15 +59,17 @@ class Folders(Tree[int]):
 
 
 def find_foreign_devices(top: int) -> Set[int]:
-    """Return the devices of the running kernel's own file systems, which may be mounted below too.
+    """Return the devices of the running system's own file systems, which may be mounted below too.
+
+    A root that is a folder of one of them, such as a copy, is not foreign to itself.
     """
-    found = set()
+    found = {os.stat("/").st_dev}
     for name in LIVE:
         try:
             found.add(os.stat(b"/" + name).st_dev)
         except OSError:
             continue
-    return found - {os.stat("/").st_dev, os.fstat(top).st_dev}
+    return found - {os.fstat(top).st_dev}
 
 
 class Mounted(WalkedRoot[int]):
