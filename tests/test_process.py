@@ -208,6 +208,15 @@ class Surroundings(ProcessCase):
             reader, writer))
         self.assertEqual(self.output, b"")
 
+    def test_it_gets_the_open_files_that_are_meant_for_it(self) -> None:
+        ends = [*os.pipe(), *os.pipe()]
+        for end in ends:
+            self.addCleanup(os.close, end)
+        process.run(b"/bin/sh", [b"sh", b"-c", b"ls -l /proc/$$/fd"], os.environ, self.take,
+                    Limits(time.monotonic() + PATIENCE, MIB), self.stop, descriptors=ends[:1])
+        numbers = [line.split()[-3] for line in self.output.splitlines() if b" -> " in line]
+        self.assertEqual(numbers, [b"0", b"1", b"2", b"%d" % ends[0]])
+
     def test_words_reach_the_program_as_they_are(self) -> None:
         """FAULTS 28."""
         words = [b"$(touch %s)" % os.fsencode(self.path("file")), b"-e", b"a b", b"*", b"\xff", b""]

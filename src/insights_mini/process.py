@@ -68,12 +68,14 @@ def find_program(name: bytes, folders: Iterable[bytes]) -> Optional[bytes]:
 
 
 def run(program: bytes, argv: Sequence[bytes], environ: Mapping[str, str], sink: Sink,
-        limits: Limits, stop: Stop, source: Optional[Source] = None) -> Ending:
+        limits: Limits, stop: Stop, source: Optional[Source] = None,
+        descriptors: Sequence[int] = ()) -> Ending:
     """Run the program at a path until it ends or a limit ends it; hand its output to the sink.
 
     Standard error is merged into the output. `source` feeds standard input, from a thread of its
-    own; without it that is empty. Raises OSError when the program cannot be started, and whatever
-    source and sink raise; no process is left either way.
+    own; without it that is empty. The program gets the open `descriptors` under their own numbers,
+    and no others. Raises OSError when the program cannot be started, and whatever source and sink
+    raise; no process is left either way.
     """
     if any(b"\0" in word for word in argv):
         raise OSError(errno.EINVAL, "an argument has a NUL byte")
@@ -82,7 +84,7 @@ def run(program: bytes, argv: Sequence[bytes], environ: Mapping[str, str], sink:
         child = subprocess.Popen(
             argv, executable=program, stdin=given, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, cwd=b"/", env=dict(environ), start_new_session=True,
-            close_fds=True, bufsize=0)
+            close_fds=True, pass_fds=descriptors, bufsize=0)
     finally:
         if not source:
             os.close(given)
