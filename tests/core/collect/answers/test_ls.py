@@ -59,7 +59,7 @@ class Ls(AnswerCase):
     def same(self, options: str, *operands: str) -> bytes:
         """Check an answer against what ls says of the same tree, and return it."""
         prefix = self.path("root")
-        real = self.real("ls", *options.split(), *(prefix + operand for operand in operands))
+        real = self.real("/bin/ls", *options.split(), *(prefix + operand for operand in operands))
         real = re.sub(re.escape(os.fsencode(prefix)) + rb"(?=[/:'\s])", b"", real)
         line = " ".join(["/bin/ls", options, *("'%s'" % operand for operand in operands)])
         ours = self.answer(line)

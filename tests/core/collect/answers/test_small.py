@@ -62,7 +62,7 @@ server:/x on /nfs type nfs4 (soft,_netdev)
         os.symlink(self.path("secret"), self.path("root/link"))
         real = self.real("md5sum", self.path("root/a")).replace(os.fsencode(self.path("root")), b"")
         self.assertEqual(self.answer("/usr/bin/md5sum /a /link"),
-                         real + b"md5sum: /link: No such file or directory\n")
+                         real + b"/usr/bin/md5sum: /link: No such file or directory\n")
 
     def test_a_link_is_resolved_within_the_root(self) -> None:
         self.put("b/file")

@@ -22,6 +22,7 @@ Names = Dict[int, bytes]             # of users or groups
 class Form(NamedTuple):
     """What the options want, and what is needed for it."""
 
+    program: bytes  # as the command line has it; messages begin with it
     options: bytes
     now: float
     users: Names
@@ -40,7 +41,7 @@ def find(words: Sequence[bytes], root: Root) -> Optional[Instead]:
 
     def answer(means: Means, sink: Sink) -> None:
         numbers = b"n" in options or b"l" not in options
-        form = Form(options, time.time(),
+        form = Form(words[0], options, time.time(),
                     {} if numbers else read_names(means.root, b"/etc/passwd"),
                     {} if numbers else read_names(means.root, b"/etc/group"))
         Listing(means.root, form, sink, means.beat).list(operands)
@@ -77,6 +78,10 @@ class Listing:
     def put(self, text: bytes) -> None:
         self.wanted = self.wanted and self.sink(text)
 
+    def complain(self, what: bytes, path: bytes, error: Unreadable) -> None:
+        self.put(b"%s: cannot %s '%s': %s\n" % (
+            self.form.program, what, path, error.why.encode()))
+
     def list(self, operands: List[bytes]) -> None:
         """Write what is missing, then what is no folder, then the folders."""
         files: List[Entry] = []
@@ -85,7 +90,7 @@ class Listing:
             try:
                 entry = self.look(operand, operand, not self.long)
             except Unreadable as error:
-                self.put(b"ls: cannot access '%s': %s\n" % (operand, error.why.encode()))
+                self.complain(b"access", operand, error)
                 continue
             if entry[1].is_folder and b"d" not in self.form.options:
                 folders.append(entry)
@@ -116,7 +121,7 @@ class Listing:
         try:
             found = self.root.entries(folder)
         except Unreadable as error:
-            self.put(b"ls: cannot open directory '%s': %s\n" % (folder, error.why.encode()))
+            self.complain(b"open directory", folder, error)
             return []
         if headed:
             self.put(b"%s%s:\n" % (b"\n" if self.begun else b"", folder))

@@ -18,10 +18,10 @@ def find(words: Sequence[bytes], root: Root) -> Optional[Instead]:
     """Return the answer to one of these commands."""
     program = words[0].rpartition(b"/")[2]
     maker = MAKERS.get(program)
-    return maker(list(words[1:]), root) if maker else None
+    return maker(words[0], list(words[1:]), root) if maker else None
 
 
-def find_hostname(words: List[bytes], root: Root) -> Optional[Instead]:
+def find_hostname(program: bytes, words: List[bytes], root: Root) -> Optional[Instead]:
     if words not in ([], [b"-s"], [b"-f"], [b"--fqdn"], [b"--short"]):
         return None
 
@@ -33,7 +33,7 @@ def find_hostname(words: List[bytes], root: Root) -> Optional[Instead]:
     return Instead(answer)
 
 
-def find_mounts(words: List[bytes], root: Root) -> Optional[Instead]:
+def find_mounts(program: bytes, words: List[bytes], root: Root) -> Optional[Instead]:
     """What fstab(5) has mounted when the host boots; it is in the form of mount(8)."""
     return Instead(list_mounts, FSTAB) if not words and root.exists(FSTAB) else None
 
@@ -50,7 +50,7 @@ def list_mounts(means: Means, sink: Sink) -> None:
         sink(b"%s on %s type %s (%s)\n" % (fields[0], fields[1], fields[2], options))
 
 
-def find_crontab(words: List[bytes], root: Root) -> Optional[Instead]:
+def find_crontab(program: bytes, words: List[bytes], root: Root) -> Optional[Instead]:
     if len(words) != 3 or words[:2] != [b"-l", b"-u"] or b"/" in words[2]:
         return None
     for folder in CRONTABS:
@@ -59,7 +59,7 @@ def find_crontab(words: List[bytes], root: Root) -> Optional[Instead]:
     return None
 
 
-def find_sums(words: List[bytes], root: Root) -> Optional[Instead]:
+def find_sums(program: bytes, words: List[bytes], root: Root) -> Optional[Instead]:
     """The sums of files; a brace is no more expanded than where the command is really run."""
     if not words or any(word.startswith(b"-") or b"\\" in word or b"\n" in word for word in words):
         return None
@@ -69,7 +69,7 @@ def find_sums(words: List[bytes], root: Root) -> Optional[Instead]:
             try:
                 sink(b"%s  %s\n" % (add_up(path, means), path))
             except Unreadable as error:
-                sink(b"md5sum: %s: %s\n" % (path, error.why.encode()))
+                sink(b"%s: %s: %s\n" % (program, path, error.why.encode()))
 
     return Instead(answer, words[-1])
 
@@ -87,7 +87,7 @@ def add_up(path: bytes, means: Means) -> bytes:
     return digest.hexdigest().encode("ascii")
 
 
-def find_link(words: List[bytes], root: Root) -> Optional[Instead]:
+def find_link(program: bytes, words: List[bytes], root: Root) -> Optional[Instead]:
     """`readlink -e`: the path without links, of what exists."""
     if len(words) != 2 or words[0] != b"-e":
         return None
@@ -99,7 +99,7 @@ def find_link(words: List[bytes], root: Root) -> Optional[Instead]:
     return Instead(answer)
 
 
-def find_user(words: List[bytes], root: Root) -> Optional[Instead]:
+def find_user(program: bytes, words: List[bytes], root: Root) -> Optional[Instead]:
     """`id -u NAME`: the number of a user (passwd(5))."""
     if len(words) != 2 or words[0] != b"-u":
         return None
@@ -110,11 +110,11 @@ def find_user(words: List[bytes], root: Root) -> Optional[Instead]:
             if fields[0] == words[1] and len(fields) > 2:
                 sink(fields[2] + b"\n")
                 return
-        sink(b"id: '%s': no such user\n" % words[1])
+        sink(b"%s: '%s': no such user\n" % (program, words[1]))
 
     return Instead(answer, b"/etc/passwd")
 
 
-Maker = Callable[[List[bytes], Root], Optional[Instead]]
+Maker = Callable[[bytes, List[bytes], Root], Optional[Instead]]
 MAKERS = {b"hostname": find_hostname, b"mount": find_mounts, b"crontab": find_crontab,
           b"md5sum": find_sums, b"readlink": find_link, b"id": find_user}
