@@ -135,6 +135,11 @@ def temporary_folder(parent: bytes, prefix: bytes) -> Iterator[bytes]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def make_room(folder: bytes) -> str:
+    """Return the remedy where there can be no temporary folder."""
+    return "make room in %s, or choose another place with TMPDIR" % os.fsdecode(folder)
+
+
 def make_private_folder(path: bytes) -> None:
     """Create a folder for our own files, 0700, unless it is there; raise OSError.
 

@@ -18,7 +18,7 @@ from typing import FrozenSet, Iterator, List, NoReturn, Optional, Sequence, Tupl
 from insights_mini import bundle, hostfiles, process
 from insights_mini.exits import reason
 from insights_mini.log import write_all
-from insights_mini.paths import HOME, temporary_folder
+from insights_mini.paths import HOME, make_room, temporary_folder
 
 SYSTEM_FOLDERS = (b"/usr/bin", b"/bin")
 MOST_SIGNATURE = 64 * 1024   # bytes; a signature has some hundred
@@ -93,7 +93,7 @@ def open_keyring(gpg: bytes, folder: bytes, keys: Sequence[Tuple[str, bytes]], s
             home = stack.enter_context(temporary_folder(folder, HOME))
         except OSError as error:
             raise Untrusted("gpg gets no folder to work in: " + reason(error),
-                            "make room in " + os.fsdecode(folder))
+                            make_room(folder))
         stack.callback(remove_socket_folder, gpg, home, seconds)
         yield Keyring(gpg, home, keys, seconds, stop)
 

@@ -1,4 +1,5 @@
 """Hosts that have next to nothing: no programs, no folders, a Python built without its options."""
+import glob
 import os
 import re
 import shutil
@@ -6,6 +7,8 @@ import subprocess
 import sys
 from typing import Dict, List, Sequence
 
+from tests.bare import BareCase
+from tests.signing import Signer
 from tests.support import Done, HostCase, Product, read_archive, read_archive_bytes
 
 # Puts the folder $BARE in the place of all folders of programs, then runs the arguments.
@@ -27,6 +30,28 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 NETWORK = ("ssl", "_ssl", "socket", "_socket", "http", "http.client", "urllib.request")
 COMPRESSION = ("zlib", "bz2", "_bz2", "lzma", "_lzma")
+
+
+# A root in memory with nothing in it but Python and the libraries and programs of /usr.
+CHROOT = r"""
+root=/tmp/root
+mkdir -p $root/mnt $root/usr
+for folder in /bin /sbin /lib /lib32 /lib64; do
+    if [ -L $folder ]; then
+        cp -P $folder $root
+    elif [ -d $folder ]; then
+        mkdir $root$folder
+        mount --bind $folder $root$folder
+    fi
+done
+mount --bind /usr $root/usr
+if ! [ -e $root{prefix} ]; then mkdir -p $root{prefix}; mount --bind {prefix} $root{prefix}; fi
+mount --bind /mnt $root/mnt
+set -- chroot $root "$@"
+""".format(prefix=sys.base_prefix)
+FAKETIME = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
+
+RUN = {"mnt/x": b"x\n", "insights_commands/echo_y": b"y\n"}
 
 
 class BareHost(HostCase):
@@ -113,6 +138,110 @@ class BareHost(HostCase):
         self.assertIn(b"/var/log/insights-client\n", done.err)
         self.assertNotIn(b"WARNING", done.err)
         self.assertFalse(os.path.exists(self.path("no")))
+
+
+class Nameless(BareCase):
+    """Hosts that do not know their name, their users, or the time."""
+
+    def collect_bare(self, script: str, *arguments: str, flags: str = "-m",
+                     **environ: str) -> Dict[str, bytes]:
+        """Collect a file and a command's output, without any warning; return the members."""
+        rules = self.rules(["/bin/echo y"], [self.at_mnt(self.write("x", b"x\n"))])
+        self.done = self.run_bare(script, "--from-file", self.at_mnt(rules), *arguments,
+                                  flags=flags, **environ)
+        self.assertEqual(self.done.err, b"")
+        members = self.assert_saved(self.done, "/var/tmp")
+        self.assertEqual({name: members[name] for name in RUN}, RUN)
+        shutil.rmtree(self.path("found"))
+        os.mkdir(self.path("found"))
+        return members
+
+    def test_a_host_without_a_name_is_localhost_also_where_names_are_hidden(self) -> None:
+        for name in ("", "(none)", "localhost"):
+            script = "%s -c 'import socket; socket.sethostname(\"%s\")'\n" % (sys.executable, name)
+            with self.subTest(name):
+                self.collect_bare(script, flags="-m -u")
+                self.assertIn("/insights-localhost-20", self.done.text)
+                self.assertIn("Insights data for localhost\n", self.done.text)
+                self.collect_bare(script, flags="-m -u", INSIGHTS_OBFUSCATE="1",
+                                  INSIGHTS_OBFUSCATE_HOSTNAME="1")
+                self.assertNotIn("/insights-localhost", self.done.text)
+
+    def test_a_host_without_users_is_no_obstacle(self) -> None:
+        self.collect_bare("mount -t tmpfs none /etc\n")
+
+    def test_the_clock_may_be_wrong_by_decades(self) -> None:
+        if not FAKETIME:
+            self.skipTest("no faketime")
+        for year in ("1970", "2040"):
+            with self.subTest(year):
+                self.collect_bare("", LD_PRELOAD=FAKETIME[0], FAKETIME="@%s-01-01 00:00:10" % year)
+                self.assertRegex(self.done.text, r"/insights-.*-%s01010000..\.tar\.gz\n" % year)
+
+    def test_namespaces_without_proc_are_no_obstacle(self) -> None:
+        """The usual mistake, another's /proc, is one too."""
+        for script in ("mount -t tmpfs none /proc\n", ""):
+            with self.subTest(script):
+                self.collect_bare(script, flags="-m -u -p -f")
+
+    def test_a_root_with_nothing_but_programs_and_python_is_enough(self) -> None:
+        """No /etc, /dev, /proc, /sys, /run, /var or /tmp, as in an initramfs of one's own."""
+        argv = ["--from-file", self.at_mnt(self.rules(["/bin/echo y", "/bin/cat"],
+                                                      [self.at_mnt(self.write("x", b"x\n"))]))]
+        done = self.run_bare(CHROOT, *argv)
+        self.assert_lines(done, ("ERROR: cannot write /var/tmp: No such file or directory; ",
+                                 "choose another place", "use --to-stdout"))
+        self.assertEqual(done.status, 1)
+        done = self.run_bare(CHROOT, *argv, "--output-file", "/mnt/found/a.tar.gz")
+        self.assertEqual((done.status, done.err), (0, b""), done.text)
+        self.assertIn("1 nothing to keep", done.text)
+        members = read_archive(self.path("found", "a.tar.gz"))
+        self.assertEqual({name: members[name] for name in RUN}, RUN)
+        done = self.run_bare(CHROOT, "--to-stdout")
+        self.assertEqual(done.status, 0, done.text)
+        self.assertIn("branch_info", read_archive_bytes(done.out))
+
+
+class Signatures(BareCase):
+    """Signed rules and an egg on hosts that cannot check signatures, or not rightly."""
+
+    def run_signed(self, script: str, *arguments: str) -> Done:
+        signer = Signer.find()
+        if signer is None:
+            self.skipTest("no gpg")
+        self.addCleanup(signer.close)
+        key = signer.make("publisher")
+        self.write("etc/redhattools.pub.gpg", signer.export(key), 0o644)
+        for name in ("etc/.cache.json", "newest.egg"):
+            self.write(name, {"version": "1", "files": [], "commands": [
+                {"command": "/bin/echo signed", "symbolic_name": "e", "pattern": []}]}, 0o644)
+            with open(self.path(name), "rb") as file:
+                self.write(name + ".asc", signer.sign(file.read(), key))
+        shutil.copy(signer.gpg, self.path("gpg.real"))
+        return self.run_bare("mkdir -p /var/lib/insights; cp /mnt/newest.egg* /var/lib/insights\n" +
+                             script, *arguments, INSIGHTS_CONF_DIR="/mnt/etc")
+
+    def test_without_gpg_each_of_them_costs_a_warning_with_a_remedy(self) -> None:
+        done = self.run_signed("for p in gpg gpg2; do if [ -e /usr/bin/$p ]; then "
+                               "mount --bind /dev/null /usr/bin/$p; fi; done\n")
+        why = "not used: this host has no gpg to check signatures with; install gnupg2 (or gnupg)"
+        self.assert_lines(done, ("WARNING: NEW egg /var/lib/insights/newest.egg is ", why),
+                          ("WARNING: the rules in /mnt/etc/.cache.json are ", why))
+        self.assertEqual(done.status, 0)
+
+    def test_without_a_place_to_check_them_in_each_costs_a_warning_with_a_remedy(self) -> None:
+        done = self.run_signed("rmdir /var/tmp; mount -o remount,ro /tmp\n", "--to-stdout")
+        self.assert_lines(done, ("WARNING: NEW egg", "not used: ", "/var/tmp", "; ", "TMPDIR"),
+                          ("WARNING: the rules in", "not used: ", "/var/tmp", "; ", "TMPDIR"))
+        self.assertIn("branch_info", read_archive_bytes(done.out))
+
+    def test_a_clock_that_is_wrong_by_decades_is_what_the_warning_names(self) -> None:
+        self.write("gpg", """#!/bin/sh
+            exec /mnt/gpg.real --faked-system-time 19700101T000010 "$@"
+        """, 0o755)
+        done = self.run_signed("mount --bind /mnt/gpg /usr/bin/gpg\n")
+        self.assert_lines(done, ("WARNING: NEW egg", "clock"), ("WARNING: the rules in", "clock"))
+        self.assertEqual(done.status, 0)
 
 
 class LackingPython(HostCase):

@@ -12,7 +12,7 @@ from insights_mini import bundle, eggs, hostfiles, trust
 from insights_mini.eggs import Egg
 from insights_mini.exits import reason
 from insights_mini.log import Log, show
-from insights_mini.paths import COPIES, Paths, temporary_folder
+from insights_mini.paths import COPIES, Paths, make_room, temporary_folder
 from insights_mini.process import Stop
 from insights_mini.settings import Settings
 from insights_mini.statefiles import write_private
@@ -91,8 +91,7 @@ class Chain(contextlib.ExitStack):
         except trust.Untrusted as error:
             why = error.why + (error.remedy and "; " + error.remedy)
         except OSError as error:
-            why = "it cannot be copied: %s; make room in %s" % (reason(error),
-                                                                show(self.paths.temp_dir))
+            why = "it cannot be copied: %s; %s" % (reason(error), make_room(self.paths.temp_dir))
         self.log.warning("%s %s is not used: %s" % (name, show(path), why))
         return None
 
