@@ -60,6 +60,13 @@ class StateCase(Scratch):
         return said
 
 
+class Synced(StateCase):
+    def test_a_file_system_that_cannot_sync_a_folder_is_no_error_but_a_missing_one_is(self) -> None:
+        statefiles.sync_folder(b"/proc")
+        with self.assertRaises(FileNotFoundError):
+            statefiles.sync_folder(os.fsencode(self.path("none")))
+
+
 class Single(StateCase):
     def test_a_full_disk_is_an_error_and_leaves_the_old_file_and_nothing_else(self) -> None:
         self.make(OLD[0], None)

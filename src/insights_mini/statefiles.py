@@ -4,6 +4,7 @@ A pair is a file and its detached signature, of which one is nothing without the
 cannot happen at once, so both are laid down under other names first; what lies there after a kill
 tells whether to take back or to finish (recover_pair).
 """
+import errno
 import os
 from typing import Tuple
 
@@ -74,9 +75,12 @@ def name_next(path: bytes) -> Tuple[bytes, bytes]:
 
 
 def sync_folder(folder: bytes) -> None:
-    """Have the names in a folder on the disk; raise OSError."""
+    """Have the names in a folder on the disk, if its file system can do that; raise OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # as some shares answer
+            raise
     finally:
         os.close(descriptor)

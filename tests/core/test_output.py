@@ -228,7 +228,6 @@ class Making(Case):
             self.assertEqual(os.listdir(self.path("full")), [])
             self.assertEqual(find_mount(os.fsencode(self.path("full", "none", "x"))),
                              os.fsencode(self.path("full")))
-            os.close(made.file)
             os.close(made.lock)
         finally:
             subprocess.run(["umount", self.path("full")], check=True)

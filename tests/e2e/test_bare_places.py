@@ -1,14 +1,17 @@
 """Hosts on which there is hardly a place to write: read-only roots, missing folders, full disks."""
 import base64
 import os
+import shutil
 
 from tests.bare import READ_ONLY, BareCase
-from tests.support import read_archive_bytes
+from tests.support import Done, read_archive, read_archive_bytes
 
 NO_LOG = ("WARNING: no log is written", "/var/log/insights-client/insights-client.log",
           "Read-only file system", "; choose another place with --logging-file")
 NO_LOCK = ("WARNING: another run is not noticed", "/var/lib/insights/insights-mini.lock",
            "Read-only file system", "; choose another place with INSIGHTS_STATE_DIR")
+LARGE = b"a line of a log, which is longer than memory has room for\n" * 200000
+
 ELSEWHERE = "choose another place with TMPDIR or --output-dir"
 
 
@@ -100,3 +103,50 @@ class SmallDisk(BareCase):
         done = self.run_bare(self.DISK)
         self.assertEqual(done.err, b"")
         self.assert_saved(done, "/var/tmp")
+
+
+class OtherFileSystems(BareCase):
+    """File systems of sticks, shares and FUSE: no O_TMPFILE, names of files that are open stay,
+    and some have no permissions, and ignore or refuse that one sets them."""
+
+    def run_on_fuse(self, options: str, content: bytes, *arguments: str, first: str = "") -> Done:
+        if not (shutil.which("bindfs") and os.path.exists("/dev/fuse")):
+            self.skipTest("no bindfs")
+        shutil.rmtree(self.path("stick"), True)
+        script = "mkdir /mnt/stick /tmp/m\n%s\nbindfs %s /mnt/stick /tmp/m\n" % (first, options)
+        rules = self.rules(files=[self.at_mnt(self.write("log", content))])
+        return self.run_bare(script, "--from-file", self.at_mnt(rules), *arguments,
+                             flags="-m -p -f --kill-child", TMPDIR="/tmp/m")
+
+    def test_contents_that_are_held_there_leave_nothing_and_end_no_run(self) -> None:
+        for arguments in (["--output-file", "/tmp/m/a.tar.gz"], ["--output-dir", "/tmp/m/new"], []):
+            with self.subTest(arguments):
+                done = self.run_on_fuse("", LARGE, *arguments)
+                self.assertEqual((done.status, done.err), (0, b""), done.text)
+                self.assert_one_archive()
+
+    def test_a_run_that_fails_there_leaves_nothing_either(self) -> None:
+        done = self.run_on_fuse("", LARGE, "--output-dir", "/tmp/m/new",
+                                first="mount -t tmpfs -o size=2m none /mnt/stick")
+        self.assert_lines(done, ("ERROR: cannot write /tmp/m/new", "file system at /tmp/m, "
+                                 "the 2.1 MB that were free are not enough"))
+        self.assertEqual(self.left(), ["/tmp/m"])
+
+    def assert_one_archive(self) -> None:
+        """Check that there is one archive on the stick and nothing half done."""
+        found = [os.path.join(folder, name) for folder, folders, names in
+                 os.walk(self.path("stick")) for name in folders + names]
+        self.assertEqual([path for path in found if "/." in path], [])
+        archive, = [path for path in found if path.endswith(".tar.gz")]
+        self.assertIn("mnt/log", read_archive(archive))
+
+    def test_where_permissions_are_not_kept_a_warning_says_who_may_read_the_archive(self) -> None:
+        for options in ("--chmod-ignore -p a=rwX", "--chmod-deny -p a=rwX"):
+            for arguments in (["--output-dir", "/tmp/m"], ["--output-dir", "/tmp/m/new"], []):
+                with self.subTest(options=options, arguments=arguments):
+                    done = self.run_on_fuse(options, b"x\n", *arguments)
+                    self.assert_lines(done, ("WARNING: the file system at /tmp/m keeps no "
+                                             "permissions, so others on this host may read the "
+                                             "archive; ", ELSEWHERE))
+                    self.assertEqual(done.status, 0)
+                    self.assert_one_archive()

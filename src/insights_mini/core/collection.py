@@ -77,6 +77,8 @@ def collect_archive(settings: Settings, paths: Paths, environ: Mapping[str, str]
     signals.raise_stopped()
     made = output.open_output(target, redacts(run))
     try:
+        if made.exposed:
+            log.warning(diskspace.tell_exposed(target.folder))
         log.info("Starting to collect Insights data for %s" % run.host)
         report = Report()
         archive = Archive(made.write, compressor, target.top)
@@ -203,6 +205,7 @@ def fill_archive(run: Run, made: output.Output, archive: Archive, paths: Paths,
     finally:
         run.stop.set()
         workers.leave()
+        means.store.close()
     return summary
 
 

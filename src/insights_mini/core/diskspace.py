@@ -51,6 +51,12 @@ def find_mount(path: bytes) -> bytes:
     return path
 
 
+def tell_exposed(folder: bytes) -> str:
+    """Return the warning that a file system does not keep an archive from others."""
+    return ("the file system at %s keeps no permissions, so others on this host may read the "
+            "archive; %s" % (show(find_mount(folder)), ELSEWHERE))
+
+
 def tell_moved(paths: Paths) -> str:
     """Return the warning that the archive is not where everybody looks for it."""
     why = "cannot be written" if os.path.isdir(paths.instead_of) else "is not there"

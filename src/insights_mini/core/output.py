@@ -3,6 +3,7 @@
 A file is written in a private folder, 0700, on the file system of its final place. The folder is
 locked while the run lives, so that a later run can tell what a killed one has left (sweep).
 """
+import contextlib
 import errno
 import fcntl
 import os
@@ -21,6 +22,7 @@ from insights_mini.statefiles import sync_folder
 SUFFIXES = {"gz": b".tar.gz", "bz2": b".tar.bz2", "xz": b".tar.xz", "none": b".tar"}
 UNFIT = re.compile(rb"[^A-Za-z0-9._-]+")  # for a host name within a file name
 PART = b".part"
+MOMENT = 1.0  # seconds
 PREFIX = b"insights-"
 TEMPORARY = (HOME, COPIES)  # folders with nothing in them that anybody would miss
 HIDDEN_PREFIX = b".insights-"  # in a folder that is the user's
@@ -95,7 +97,9 @@ class FileOutput:
             try_lock(self.lock)
             self.file = os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW,
                                 0o600)
-            os.fchmod(self.file, 0o600)
+            with contextlib.suppress(OSError):
+                os.fchmod(self.file, 0o600)
+            self.exposed = bool(os.fstat(self.file).st_mode & 0o077)
         except OSError as error:
             self.remove_folders()
             raise cannot_write(self.part, error, self.remedy)
@@ -111,17 +115,25 @@ class FileOutput:
         """Bring the whole file to its place and name."""
         try:
             os.fsync(self.file)
+            self.close()
             place(self.part, self.path)
             if not self.private:
-                os.rmdir(self.work)
+                with contextlib.suppress(OSError):  # the archive is where it belongs
+                    remove_empty(self.work)
             sync_folder(os.path.dirname(self.path))
         except OSError as error:
             raise cannot_write(self.path, error, self.remedy, self.room)
-        os.close(self.file)
         os.close(self.lock)
+
+    def close(self) -> None:
+        """Let go of the file, which on NFS and FUSE keeps a name in its folder until then."""
+        file, self.file = self.file, -1
+        if file >= 0:
+            os.close(file)
 
     def discard(self) -> None:
         """Leave nothing of it. Safe at any time before finish() has returned, also twice."""
+        self.close()
         for path in filter(None, (self.part, self.beside)):
             try:
                 os.unlink(path)
@@ -132,7 +144,7 @@ class FileOutput:
     def remove_folders(self) -> None:
         for folder in (self.work, self.folder if self.made else b""):
             try:
-                os.rmdir(folder)
+                remove_empty(folder)
             except OSError:
                 pass  # not there, or somebody else put something into it
 
@@ -144,6 +156,7 @@ class StreamOutput:
     work = b""
     beside = b""
     remedy = HOLD_LESS
+    exposed = False
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
@@ -213,7 +226,20 @@ def make_folder(folder: bytes) -> bool:
 def make_private(folder: bytes) -> None:
     """Create a folder, 0700 under any umask; raise OSError."""
     os.mkdir(folder, 0o700)
-    os.chmod(folder, 0o700)
+    with contextlib.suppress(OSError):  # a file system may have its own mind about permissions
+        os.chmod(folder, 0o700)
+
+
+def remove_empty(folder: bytes) -> None:
+    """Remove a folder, in which NFS or FUSE may show a closed file for a moment; raise OSError."""
+    until = time.monotonic() + MOMENT
+    while True:
+        try:
+            return os.rmdir(folder)
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY or time.monotonic() > until:
+                raise
+        time.sleep(0.01)
 
 
 def place(part: bytes, path: bytes) -> None:

@@ -28,6 +28,7 @@ class Store:
         self.memory = memory
         self.lock = threading.Lock()
         self.file = -1
+        self.closed = False
         self.slots = 0
         self.free: List[int] = []
 
@@ -49,6 +50,8 @@ class Store:
 
     def write(self, piece: bytes, offset: int) -> None:
         with self.lock:
+            if self.closed:  # by a thread that was given up
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             if self.file < 0:
                 self.file = open_unnamed(self.folder)
         view = memoryview(piece)
@@ -56,6 +59,14 @@ class Store:
             written = os.pwrite(self.file, view, offset)
             view = view[written:]
             offset += written
+
+    def close(self) -> None:
+        """Let go of the file. On NFS and FUSE it has a name in the folder as long as it is open."""
+        with self.lock:
+            self.closed = True
+            if self.file >= 0:
+                os.close(self.file)
+            self.file = -1
 
     def get(self, piece: "Piece") -> bytes:
         if isinstance(piece, bytes):
