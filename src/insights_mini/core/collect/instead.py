@@ -39,8 +39,8 @@ Way = Callable[[Sequence[bytes], Root], Optional[Instead]]  # words of a command
 def find_instead(words: Sequence[bytes], root: Root) -> Optional[Instead]:
     """Return what answers a command instead of running it, or None."""
     # Late: a running host needs none of them.
-    from insights_mini.core.collect.answers import dpkg, journal, ls, small
-    ways: Tuple[Way, ...] = (ls.find, small.find, dpkg.find, journal.find)
+    from insights_mini.core.collect.answers import dpkg, journal, ls, rpm, small
+    ways: Tuple[Way, ...] = (ls.find, small.find, dpkg.find, journal.find, rpm.find)
     for way in ways:
         found = way(words, root)
         if found is not None:
