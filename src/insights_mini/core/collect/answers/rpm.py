@@ -10,7 +10,7 @@ import re
 import struct
 from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
 
-from insights_mini.core.collect.answers import rpmsqlite
+from insights_mini.core.collect.answers import rpmbdb, rpmndb, rpmsqlite
 from insights_mini.core.collect.answers.rpmfile import Damaged, Source
 from insights_mini.core.collect.answers.rpmsig import describe, show_time
 from insights_mini.core.collect.instead import Answer, Instead, Means, Sink
@@ -106,7 +106,8 @@ SHOWN: Dict[Tuple[int, bytes], Callable[[Any], bytes]] = {
     (NUMBER, b"date"): show_time, (BINARY, b"pgpsig"): describe}
 PLAIN = [Part(ABSENT, TAGS[b"NAME"][0]), Part(b"-"), Part(ABSENT, TAGS[b"VERSION"][0]), Part(b"-"),
          Part(ABSENT, TAGS[b"RELEASE"][0]), Part(b"", TAGS[b"ARCH"][0], b".".__add__), Part(b"\n")]
-READERS = {b"rpmdb.sqlite": rpmsqlite.list_headers}
+READERS = {b"rpmdb.sqlite": rpmsqlite.list_headers, b"Packages.db": rpmndb.list_headers,
+           b"Packages": rpmbdb.list_headers}
 
 
 def make_answer(path: bytes, parts: Sequence[Part]) -> Answer:
