@@ -1,0 +1,199 @@
+"""`rpm -qa` of a root that does not run, compared with the real rpm."""
+import os
+import random
+import shutil
+import struct
+import subprocess
+import unittest
+from typing import ClassVar, List, Sequence
+
+from tests.core.collect.answers import rpmdbs
+from tests.core.collect.answers.rpmdbs import ask, binary, make_up, number, package, text
+from tests.core.collect.answers.test_ls import AnswerCase
+from tests.signing import Signer
+
+CATALOGUE = (r'\{"name":"%{NAME}","epoch":"%{EPOCH}","version":"%{VERSION}",'
+             r'"release":"%{RELEASE}","arch":"%{ARCH}","installtime":"%{INSTALLTIME:date}",'
+             r'"buildtime":"%{BUILDTIME}","vendor":"%{VENDOR}","buildhost":"%{BUILDHOST}",'
+             r'"sigpgp":"%{SIGPGP:pgpsig}"\}\n')
+ALL = "".join("%{" + name + "}|" for name in (
+    "NAME", "epoch", "Version", "RELEASE", "ARCH", "INSTALLTIME", "BUILDTIME", "VENDOR", "SIGPGP",
+    "BUILDHOST", "SIZE", "LICENSE", "PACKAGER", "URL", "OS", "SOURCERPM", "RSAHEADER",
+    "RSAHEADER:pgpsig", "BUILDTIME:date", "SIZE:date")) + r"%% \a\b\f\n\r\t\v\\\%\"\q\{\}"
+SPEC = b"""\
+Name: alpha
+Version: 1.0
+Release: 1
+Epoch: 3
+Summary: A package
+License: MIT
+Vendor: Example "quoted" \\ Inc
+URL: https://example.com/
+Packager: somebody
+BuildArch: noarch
+%description
+%files
+"""
+
+
+class RpmCase(AnswerCase):
+    folder_in_root = "var/lib/rpm"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.database = self.path("root", self.folder_in_root)
+        os.makedirs(self.database)
+
+    def query(self, query: str) -> bytes:
+        return self.answer("rpm -qa --root=/ --qf='%s'" % query if query else "/bin/rpm -qa")
+
+    def check(self, backend: str = "sqlite", queries: Sequence[str] = (CATALOGUE, "")) -> bytes:
+        """Check our answers to some queries against rpm's, and return the first one."""
+        answers = [self.query(query) for query in queries]
+        for query, ours in zip(queries, answers):
+            with self.subTest(backend=backend, query=query):
+                self.assertEqual(ours, ask(self.database, query, backend))
+        return answers[0]
+
+    def write_sqlite(self, headers: Sequence[bytes], page: int = 4096) -> None:
+        rpmdbs.write_sqlite(self.database, headers, page).close()
+
+
+class Queries(RpmCase):
+    def test_what_it_does_not_know_is_not_answered(self) -> None:
+        self.write_sqlite([package(b"a")])
+        for line in ("rpm -V bash", "rpm -ql bash", "rpm -qa bash", "rpm -qai", "rpm -q",
+                     "rpm -qa --last", "rpm -qa --root=/mnt", "rpm -qa --root", "rpm -qa --qf",
+                     "rpm -qa --dbpath=/x", "rpm -qa -p x", "rpmquery -a", "rpm", "yum -qa",
+                     "rpm -qa -qa", "rpm -qa=x", *("rpm -qa --qf='%s'" % query for query in (
+                         "%{FOO}", "%{NAME:foo}", "%{NAME:date}", "%{SIZE:pgpsig}", "%{FILENAMES}",
+                         "[%{FILENAMES}]", "%|NAME?{x}:{y}|", "%20{NAME}", "%{=NAME}", "%{NAME",
+                         "%", "a\\", "}", "{", "[", "]", "%{}", "%NAME"))):
+            with self.subTest(line):
+                self.assertIsNone(self.find(line))
+
+    def test_without_a_database_there_is_no_answer(self) -> None:
+        self.assertIsNone(self.find("rpm -qa"))
+
+    def test_every_way_to_ask_for_all_packages_is_known(self) -> None:
+        self.write_sqlite([package(b"a")])
+        for line in ("rpm -qa", "/usr/bin/rpm -q -a", "rpm --query --all", "rpm -qa --root=/",
+                     "rpm --root / -qa", "rpm -qa --root=//"):
+            with self.subTest(line):
+                self.assertEqual(self.answer(line), b"a-1.2-3.el9.x86_64\n")
+        for line in ("rpm -qa --qf %{NAME}", "rpm --queryformat=%{name} -qa --root=/",
+                     "rpm -qa --queryformat %{NAME}", "rpm -qa --qf=x --qf=%{NAME}"):
+            with self.subTest(line):
+                self.assertEqual(self.answer(line), b"a")
+        self.assertEqual(self.answer("rpm -qa --qf="), ask(self.database, "%%")[:0])
+
+    def test_all_tags_formats_and_escapes_are_shown_as_rpm_shows_them(self) -> None:
+        self.write_sqlite([package(b"a"), *make_up(40, 2, [b"\xff\x00x", bytes(range(256))])])
+        self.check(queries=[ALL, CATALOGUE, "", r"%{NAME}\n", "literal"])
+
+    def test_of_two_entries_of_a_tag_the_last_one_counts(self) -> None:
+        plain = package(b"a", number(rpmdbs.EPOCH, 1), number(rpmdbs.EPOCH, 2))
+        self.write_sqlite([plain])
+        self.assertEqual(self.query("%{EPOCH}"), b"2")
+
+    def test_the_database_is_found_in_each_place_and_the_newest_kind_counts(self) -> None:
+        shutil.rmtree(self.database)
+        self.database = self.path("root/usr/lib/sysimage/rpm")
+        self.write_sqlite([package(b"new")])
+        found = self.find("rpm -qa")
+        self.assertEqual(found and found.path, b"/usr/lib/sysimage/rpm/rpmdb.sqlite")
+        self.put("usr/lib/sysimage/rpm/Packages", b"old")
+        self.assertEqual(self.check(), ask(self.database, CATALOGUE))
+        self.put("var/lib/rpm/Packages.db", b"")
+        found = self.find("rpm -qa")
+        self.assertEqual(found and found.path, b"/var/lib/rpm/Packages.db")
+
+
+class RealPackages(RpmCase):
+    def test_what_rpm_built_and_installed_is_listed_as_rpm_lists_it(self) -> None:
+        for name in ("alpha", "beta", "gamma"):
+            spec = self.write(name + ".spec", SPEC.replace(b"alpha", name.encode()))
+            subprocess.run(["rpmbuild", "-bb", "--quiet", "--define", "_topdir " + self.folder,
+                            spec], check=True, stderr=subprocess.DEVNULL, env=rpmdbs.OUTPUT)
+        packages = [self.path("RPMS/noarch", name)
+                    for name in sorted(os.listdir(self.path("RPMS/noarch")))]
+        self.rpm("--justdb", "--nodeps", "-i", *packages)
+        self.assertEqual(self.check(queries=[CATALOGUE, "", ALL]).count(b"\n"), 3)
+        self.rpm("--justdb", "--nodeps", "-e", "beta")
+        self.rpm("--justdb", "--nodeps", "-i", "--force", packages[0], packages[1])
+        again = self.check(queries=["%{NAME} "])
+        self.assertTrue(again.startswith(b"gamma "), again)
+
+    def rpm(self, *words: str) -> None:
+        subprocess.run(["rpm", "--dbpath", self.database, *words], check=True,
+                       stderr=subprocess.DEVNULL, env=rpmdbs.OUTPUT)
+
+    def test_public_keys_are_listed_too(self) -> None:
+        signer = Signer.find()
+        if signer is None:
+            self.skipTest("no gpg")
+        self.addCleanup(signer.close)
+        path = self.write("key", signer.export(signer.make("k", "rsa2048"), armour=True))
+        subprocess.run(["rpmkeys", "--dbpath", self.database, "--import", path], check=True,
+                       env=rpmdbs.OUTPUT)
+        self.assertIn(b'"gpg-pubkey","epoch":"(none)"', self.check())
+
+
+class Signatures(RpmCase):
+    signer: ClassVar[Signer]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        signer = Signer.find()
+        if signer is None:
+            raise unittest.SkipTest("no gpg")
+        cls.signer = signer
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls.signer.close()
+
+    def make(self) -> List[bytes]:
+        """Return signatures of all kinds of keys, the sums that they go with, and an old one."""
+        made = []
+        for kind, sums in (("rsa2048", ("SHA1", "SHA224", "SHA256", "SHA512", "RIPEMD160")),
+                           ("dsa2048", ("SHA256",)), ("ed25519", ("SHA256", "SHA384"))):
+            key = self.signer.make(kind, kind, at="20200101T000000")
+            made += [self.signer.sign(b"x", key, "--digest-algo", sum_, at="20210102T030405")
+                     for sum_ in sums]
+        body = struct.pack(">BBBI8sBBHH", 3, 5, 0, 1234567890, b"12345678", 1, 2, 0, 8) + b"\xff"
+        return [*made, bytes([0x88, len(body)]) + body]
+
+    def test_signatures_are_described_as_rpm_describes_them(self) -> None:
+        made = self.make()
+        text = self.describe(made)
+        self.assertEqual(text.count(b"Key ID"), len(made), text)
+
+    def test_what_is_no_signature_is_described_as_rpm_describes_it(self) -> None:
+        chance = random.Random(5)
+        made = self.make()
+        self.describe([b"\x00", b"\xff", b"\x88", b"\x80\x00", b"\xc2\x00", b"\xc2\xff", b"\x8b",
+                       bytes(300), *(signature[:chance.randrange(1, len(signature))]
+                                     for signature in made)])
+
+    def test_a_spoilt_signature_is_told_of_as_rpm_tells_if_rpm_tells_of_it(self) -> None:
+        chance = random.Random(5)
+        made = self.make()
+        bad = []
+        for _ in range(1000):
+            signature = bytearray(chance.choice(made))
+            for _ in range(chance.randrange(1, 3)):
+                signature[chance.randrange(min(30, len(signature)))] = chance.getrandbits(8)
+            bad.append(package(b"x", binary(rpmdbs.SIGPGP, bytes(signature))))
+        self.write_sqlite(bad)
+        query = r"%{SIGPGP:pgpsig} %{SIGPGP}\n"
+        rows = list(zip(self.query(query).split(b"\n"), ask(self.database, query).split(b"\n")))
+        self.assertGreater(sum(b"Key ID" in real for _, real in rows), 500)
+        for ours, real in rows:
+            if not real.startswith(b"(not an OpenPGP signature)"):
+                self.assertEqual(ours, real)
+
+    def describe(self, signatures: Sequence[bytes]) -> bytes:
+        self.write_sqlite([package(b"p%d" % place, binary(rpmdbs.SIGPGP, signature))
+                           for place, signature in enumerate(signatures)])
+        return self.check(queries=[r"%{NAME} %{SIGPGP:pgpsig} %{SIGPGP}\n"])
