@@ -36,6 +36,12 @@ BuildArch: noarch
 """
 
 
+# Signatures by hand, of the versions 3 and 4, with numbers of 8 bits.
+OLD = bytes.fromhex("8816 03 0500 499602d2 3132333435363738 0102 0000 0008ff".replace(" ", ""))
+NEW = bytes.fromhex("c234 04 00 01 08 001d 1621041ddfe09483ff71d9c4eee27a90a9c94d135ef5ac "
+                    "05025fefe2a5 000a 091090a9c94d135ef5ac 5669 0008ff".replace(" ", ""))
+
+
 class RpmCase(AnswerCase):
     folder_in_root = "var/lib/rpm"
 
@@ -161,8 +167,7 @@ class Signatures(RpmCase):
             key = self.signer.make(kind, kind, at="20200101T000000")
             made += [self.signer.sign(b"x", key, "--digest-algo", sum_, at="20210102T030405")
                      for sum_ in sums]
-        body = struct.pack(">BBBI8sBBHH", 3, 5, 0, 1234567890, b"12345678", 1, 2, 0, 8) + b"\xff"
-        return [*made, bytes([0x88, len(body)]) + body]
+        return [*made, OLD]
 
     def test_signatures_are_described_as_rpm_describes_them(self) -> None:
         made = self.make()
@@ -178,12 +183,12 @@ class Signatures(RpmCase):
 
     def test_a_spoilt_signature_is_told_of_as_rpm_tells_if_rpm_tells_of_it(self) -> None:
         chance = random.Random(5)
-        made = self.make()
         bad = []
         for _ in range(1000):
-            signature = bytearray(chance.choice(made))
+            signature = bytearray(chance.choice([OLD, NEW]))
             for _ in range(chance.randrange(1, 3)):
                 signature[chance.randrange(min(30, len(signature)))] = chance.getrandbits(8)
+            signature[3 if signature[2] == 4 else 4] = 0  # rpm knows this kind only: of a file
             bad.append(package(b"x", binary(rpmdbs.SIGPGP, bytes(signature))))
         self.write_sqlite(bad)
         query = r"%{SIGPGP:pgpsig} %{SIGPGP}\n"
