@@ -54,8 +54,7 @@ class Memory(io.RawIOBase):
 
 def list_all(name: bytes, files: Dict[bytes, bytes]) -> List[bytes]:
     """Return the headers of a database that is kept in memory."""
-    means = instead.Means(Kept(files), "", {}, time.monotonic() + 20, process.Stop(), no_beat)
-    with Source(means, name) as source:
+    with Source(means_of(files), name) as source:
         return [bytes(header) for header in rpm.READERS[name.rpartition(b"/")[2]](source)]
 
 
@@ -164,3 +163,74 @@ class Others(RpmCase):
         self.write_sqlite([header for header in gaps if header])
         self.assertEqual(ours, self.query(CATALOGUE))
         self.assertEqual(ours.count(b'{"name"'), 240)
+
+
+class Hostile(RpmCase):
+    """What a disk has on it that is to mislead whoever reads it: Unreadable is all that may come.
+    """
+
+    def sample(self) -> Dict[bytes, bytes]:
+        """Return the content of a small database of each format, by name."""
+        headers = [package(b"p%d" % place, text(rpmdbs.VENDOR, b"v" * (place * place * 9)),
+                           binary(rpmdbs.SIGPGP, b"\x88\x02\x04\x00")) for place in range(12)]
+        path = self.path("small")
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA page_size = 512")
+            connection.execute("CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, blob BLOB)")
+            rpmdbs.add(connection, headers)
+        rpmdbs.write_ndb(self.database, headers, random.Random(1))
+        names = {b"rpmdb.sqlite": path, b"Packages.db": os.path.join(self.database, "Packages.db")}
+        if DB_LOAD is not None:
+            rpmdbs.write_bdb(self.database, headers, DB_LOAD, 512)
+            names[b"Packages"] = os.path.join(self.database, "Packages")
+        found = {}
+        for name, written in names.items():
+            with open(written, "rb") as file:
+                found[name] = file.read()
+        return found
+
+    def read(self, name: bytes, content: bytes) -> int:
+        """Return how many packages an answer tells of, or -1 where it is none."""
+        found = rpm.find([b"rpm", b"-qa", b"--qf", CATALOGUE.encode()],
+                         Kept({b"/var/lib/rpm/" + name: content}))
+        assert found is not None
+        blocks: List[bytes] = []
+        try:
+            found.answer(means_of({b"/var/lib/rpm/" + name: content}),
+                         lambda block: blocks.append(block) is None)
+        except Unreadable:
+            return -1
+        return b"".join(blocks).count(b'{"name"')
+
+    def test_the_samples_are_read(self) -> None:
+        for name, content in self.sample().items():
+            self.assertEqual(self.read(name, content), 12, name)
+
+    def test_a_database_that_is_cut_anywhere_is_unreadable(self) -> None:
+        for name, content in self.sample().items():
+            for size in [*range(0, 600, 7), *range(600, len(content) - 600, 509)]:
+                with self.subTest(name=name, size=size):
+                    self.assertEqual(self.read(name, content[:size]), -1)
+
+    def test_spoilt_bytes_lead_to_an_answer_or_to_unreadable_and_never_take_long(self) -> None:
+        chance = random.Random(1)
+        spoils = [b"\0", b"\xff", b"\x7f", b"\x80\0\0\0", b"\0\0\0\x80", b"\xff\xff\xff\xff",
+                  b"\x7f\xff\xff\xff", b"\0\0\0\0", b"\0\0\0\1", b"\1\0\0\0", b"\xff\xff"]
+        outcomes = set()
+        for name, content in self.sample().items():
+            heads = [place for place in range(len(content)) if place % 512 < 60]
+            for _ in range(700):
+                bad = bytearray(content)
+                for _ in range(chance.randrange(1, 4)):
+                    spoil = chance.choice([*spoils, bytes([chance.getrandbits(8)])])
+                    place = chance.choice(heads + [chance.randrange(len(bad))] * len(heads))
+                    bad[place:place + len(spoil)] = spoil
+                begun = time.monotonic()
+                outcomes.add(self.read(name, bytes(bad[:len(content)])))
+                self.assertLess(time.monotonic() - begun, 5)
+        self.assertIn(-1, outcomes)
+        self.assertIn(12, outcomes)
+
+
+def means_of(files: Dict[bytes, bytes]) -> instead.Means:
+    return instead.Means(Kept(files), "", {}, time.monotonic() + 20, process.Stop(), no_beat)

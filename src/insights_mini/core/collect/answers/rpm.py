@@ -40,7 +40,7 @@ class Part(NamedTuple):
     """A piece of what is printed of each package: what a tag says, or a text where it is absent."""
 
     text: bytes
-    tag: int = 0
+    tag: int = -1  # which no header has
     show: Callable[[Any], bytes] = bytes
 
 
@@ -154,11 +154,9 @@ def read_header(header: memoryview, wanted: FrozenSet[int]) -> Values:
 def read_value(header: memoryview, place: int, kind: int, length: int) -> Any:
     if kind == NUMBER:
         return struct.unpack_from(">I", header, place)[0]
-    content = bytes(header[place:place + (LONGEST + 1 if kind == STRING else length)])
+    content = bytes(header[place:place + (min(length, LONGEST) if kind == BINARY else LONGEST)])
     if kind == STRING:
         content, ended, _ = content.partition(b"\0")
-    else:
-        ended = b"\0"[:len(content) == length]
-    if not ended or len(content) > LONGEST:
+    if not (ended if kind == STRING else len(content) == length):
         raise Damaged("a value of a header has no end")
     return content

@@ -12,6 +12,7 @@ from insights_mini.core.collect.answers.rpmfile import LARGEST, Damaged, Source
 TABLE = b"Packages"
 LEAF, INTERIOR = 13, 5  # kinds of pages of a table
 DEEPEST = 20            # levels of pages
+MOST = 256 * 1024       # pages in a log
 NUMBERS = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0)  # bytes of a value, by its type
 WORD = 0xffffffff
 
@@ -155,6 +156,8 @@ def read_log(log: Source, size: int) -> Dict[int, int]:
         if salted != salts or sums != struct.pack(">II", *state):
             break
         fresh[number] = offset + 24
+        if len(fresh) + len(committed) > MOST:
+            raise Damaged("its log is too long")
         if commit:
             committed.update(fresh)
             fresh.clear()
