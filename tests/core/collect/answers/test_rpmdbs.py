@@ -191,16 +191,19 @@ class Hostile(RpmCase):
 
     def read(self, name: bytes, content: bytes) -> int:
         """Return how many packages an answer tells of, or -1 where it is none."""
+        try:
+            return self.answers(name, content).count(b'{"name"')
+        except Unreadable:
+            return -1
+
+    def answers(self, name: bytes, content: bytes) -> bytes:
         found = rpm.find([b"rpm", b"-qa", b"--qf", CATALOGUE.encode()],
                          Kept({b"/var/lib/rpm/" + name: content}))
         assert found is not None
         blocks: List[bytes] = []
-        try:
-            found.answer(means_of({b"/var/lib/rpm/" + name: content}),
-                         lambda block: blocks.append(block) is None)
-        except Unreadable:
-            return -1
-        return b"".join(blocks).count(b'{"name"')
+        found.answer(means_of({b"/var/lib/rpm/" + name: content}),
+                     lambda block: blocks.append(block) is None)
+        return b"".join(blocks)
 
     def test_the_samples_are_read(self) -> None:
         for name, content in self.sample().items():
@@ -231,6 +234,146 @@ class Hostile(RpmCase):
         self.assertIn(-1, outcomes)
         self.assertIn(12, outcomes)
 
+    def refused(self, case: str, name: bytes, content: bytes, why: str = "") -> None:
+        """Check that a database is refused soon and without taking much memory."""
+        with self.subTest(case):
+            tracemalloc.start()
+            self.addCleanup(tracemalloc.stop)
+            begun = time.monotonic()
+            try:
+                with self.assertRaisesRegex(Unreadable, why):
+                    self.answers(name, content)
+                self.assertLess(time.monotonic() - begun, 5)
+                self.assertLess(tracemalloc.get_traced_memory()[1], 16 * len(content) + 1000000)
+            finally:
+                tracemalloc.stop()
+
+    def test_pages_of_sqlite_that_lead_back_come_to_an_end(self) -> None:
+        content = self.sample()[b"rpmdb.sqlite"]
+        pages = [bytearray(content[place:place + 512]) for place in range(0, len(content), 512)]
+        root = 2  # of the table of packages: an interior page
+        self.assertEqual(pages[root - 1][0], 5)
+        own = pages[root - 1]
+        leaf, = struct.unpack_from(">I", own, 8)
+        cell, = struct.unpack_from(">H", pages[leaf - 1], 8)
+        chain, = struct.unpack_from(">I", pages[leaf - 1], find_chain(pages[leaf - 1], cell))
+        cases = {
+            "right child is the page itself": (root, 8, struct.pack(">I", root), "lead back"),
+            "right child is the schema": (root, 8, struct.pack(">I", 1), "no package"),
+            "no page 0": (root, 8, bytes(4), "cannot be"),
+            "page behind the end": (root, 8, b"\x80\0\0\0", "behind its end"),
+            "an overflow page that follows itself": (chain, 0, struct.pack(">I", chain), ""),
+            "a row of 2 GB": (leaf, cell, b"\x88\x80\x80\x80\0", "too long"),
+            "more cells than a page has": (leaf, 3, b"\xff\xff", "cut off"),
+        }
+        for case, (page, place, spoil, why) in cases.items():
+            changed = [bytearray(page) for page in pages]
+            changed[page - 1][place:place + len(spoil)] = spoil
+            self.refused(case, b"rpmdb.sqlite", b"".join(changed), why)
+        wide = bytearray(pages[root - 1])  # every child is the page itself, at every level
+        count, = struct.unpack_from(">H", wide, 3)
+        for cell in struct.unpack_from(">%dH" % count, wide, 12):
+            struct.pack_into(">I", wide, cell, root)
+        self.refused("all children", b"rpmdb.sqlite", b"".join(
+            [*pages[:root - 1], wide, *pages[root:]]), "of no table|lead back")
+
+    def test_sizes_that_cannot_be_are_refused(self) -> None:
+        samples = self.sample()
+        for name, places in {b"rpmdb.sqlite": (16, 20, 56), b"Packages.db": (12, 40, 44),
+                             b"Packages": (20, 72, 96)}.items():
+            for place in places:
+                for size in (0x80000000, 0x7fffffff, 0xffffffff):
+                    for order in ("<I", ">I"):
+                        bad = bytearray(samples.get(name, bytes(100)))
+                        struct.pack_into(order, bad, place, size)
+                        self.read(name, bytes(bad))
+        header = package(b"a")
+        for place in (0, 4, 12, 16, 20):  # counts, kind, offset and length
+            for size in (0x80000000, 0xffffffff, 0x7fffffff, 0x10000000):
+                bad = bytearray(header)
+                struct.pack_into(">I", bad, place, size)
+                with self.subTest(place=place, size=size), self.assertRaises(Unreadable):
+                    rpm.read_header(memoryview(bad), frozenset([rpmdbs.NAME]))
+
+    def test_buckets_and_values_of_a_hash_that_lead_back_come_to_an_end(self) -> None:
+        content = self.sample().get(b"Packages")
+        if content is None:
+            self.skipTest("no db5.3_load")
+        for place in range(512, len(content), 512):
+            bad = bytearray(content)
+            bad[place + 16:place + 20] = bad[place + 8:place + 12]  # what follows it is itself
+            if bad[place + 25] == 7:  # a value, which has a length; its last page leads nowhere
+                self.assertIn(self.read(b"Packages", bytes(bad)), (-1, 12))
+            else:
+                self.refused("page at %d" % place, b"Packages", bytes(bad), "lead back")
+        bad = bytearray(content)
+        bad[72:76] = b"\xff\xff\xff\xff"
+        self.refused("buckets", b"Packages", bytes(bad), "")
+
+    def test_slots_of_one_package_come_to_an_end(self) -> None:
+        content = bytearray(self.sample()[b"Packages.db"])
+        slot = next(content[place:place + 16] for place in range(32, 4096, 16)
+                    if any(content[place + 8:place + 12]))
+        content[32:4096] = bytes(slot) * 254
+        self.refused("slots", b"Packages.db", bytes(content), "")
+        blocks = struct.pack("<I", 2**31 // 16)
+        content[32:4096] = (bytes(slot[:12]) + blocks) * 254
+        self.refused("a package of 2 GB", b"Packages.db", bytes(content), "slot")
+
+    def test_no_link_leads_out_and_links_of_the_root_lead_to_its_own_database(self) -> None:
+        self.write_sqlite([package(b"inside")])
+        outside = self.path("outside")
+        os.rename(self.database, self.path("root/usr-db"))
+        rpmdbs.write_sqlite(outside, [package(b"outside")]).close()
+        for target in (outside, "../../../../../../" + outside, "/var/lib/rpm"):
+            self.link(target)
+            self.assertIsNone(self.find("rpm -qa"), target)
+        for target in ("/usr-db", "../../usr-db", "../../../../../usr-db"):
+            self.link(target)
+            self.assertEqual(self.answer("rpm -qa"), b"inside-1.2-3.el9.x86_64\n", target)
+        self.link("/usr-db")
+        os.remove(self.path("root/usr-db/rpmdb.sqlite"))
+        os.symlink(os.path.join(outside, "rpmdb.sqlite"), self.path("root/usr-db/rpmdb.sqlite"))
+        with self.assertRaises(Unreadable):
+            self.answer("rpm -qa")
+
+    def link(self, target: str) -> None:
+        if os.path.lexists(self.database):
+            os.remove(self.database)
+        os.symlink(target, self.database)
+
+    def test_what_is_no_file_is_not_waited_for(self) -> None:
+        os.mkfifo(os.path.join(self.database, "rpmdb.sqlite"))
+        with self.assertRaisesRegex(Unreadable, "FIFO"):
+            self.answer("rpm -qa")
+        os.remove(os.path.join(self.database, "rpmdb.sqlite"))
+        self.write_sqlite([package(b"a")])
+        log = os.path.join(self.database, "rpmdb.sqlite-wal")
+        if os.path.exists(log):
+            os.remove(log)
+        os.mkfifo(log)
+        with self.assertRaisesRegex(Unreadable, "FIFO"):
+            self.answer("rpm -qa")
+
+    def test_it_ends_with_the_time_of_the_run_and_when_no_more_is_wanted(self) -> None:
+        files = {b"/var/lib/rpm/rpmdb.sqlite": self.sample()[b"rpmdb.sqlite"]}
+        found = rpm.find([b"rpm", b"-qa", b"--qf", b"%{VENDOR}" * 100], Kept(files))
+        assert found is not None
+        with self.assertRaisesRegex(Unreadable, "run time"):
+            found.answer(means_of(files)._replace(deadline=0.0), lambda block: True)
+        blocks: List[bytes] = []
+        found.answer(means_of(files), lambda block: bool(blocks.append(block)))
+        self.assertEqual(len(blocks), 1)
+
 
 def means_of(files: Dict[bytes, bytes]) -> instead.Means:
     return instead.Means(Kept(files), "", {}, time.monotonic() + 20, process.Stop(), no_beat)
+
+
+def find_chain(page: bytes, cell: int) -> int:
+    """Return where a cell of a page of 512 bytes has the number of its overflow page."""
+    length, place = rpmsqlite.read_varint(page, cell)
+    _, place = rpmsqlite.read_varint(page, place)
+    least = (512 - 12) * 32 // 255 - 23
+    local = least + (length - least) % (512 - 4)
+    return place + (local if local <= 512 - 35 else least)

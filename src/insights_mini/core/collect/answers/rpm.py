@@ -18,7 +18,7 @@ from insights_mini.core.roots import Root
 from insights_mini.hostfiles import BLOCK
 
 FOLDERS = (b"/var/lib/rpm/", b"/usr/lib/sysimage/rpm/")
-LONGEST = 1024 * 1024  # bytes of a value
+LONGEST = 64 * 1024  # bytes of a value
 
 NUMBER, STRING, BINARY = 4, 6, 7  # types of values in a header
 TAGS = {b"NAME": (1000, STRING), b"VERSION": (1001, STRING), b"RELEASE": (1002, STRING),
@@ -154,9 +154,10 @@ def read_header(header: memoryview, wanted: FrozenSet[int]) -> Values:
 def read_value(header: memoryview, place: int, kind: int, length: int) -> Any:
     if kind == NUMBER:
         return struct.unpack_from(">I", header, place)[0]
-    content = bytes(header[place:place + (min(length, LONGEST) if kind == BINARY else LONGEST)])
-    if kind == STRING:
-        content, ended, _ = content.partition(b"\0")
-    if not (ended if kind == STRING else len(content) == length):
+    content = bytes(header[place:place + (LONGEST if kind == STRING else min(length, LONGEST))])
+    if kind == STRING:  # it is counted as one, and ends with a zero
+        content, whole, _ = content.partition(b"\0")
+        length = len(content) if whole and length == 1 else -1
+    if len(content) != length:
         raise Damaged("a value of a header has no end")
     return content

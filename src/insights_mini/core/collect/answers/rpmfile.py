@@ -5,7 +5,7 @@ from insights_mini.core.collect.instead import Means
 from insights_mini.hostfiles import Unreadable
 
 LARGEST = 64 * 1024 * 1024  # bytes of a package's header
-SLACK = 256 * 1024          # bytes that may be read once more than there are
+HEAD = 512                  # bytes that tell how the rest is to be read
 
 
 class Damaged(Unreadable):
@@ -14,19 +14,19 @@ class Damaged(Unreadable):
 
 
 class Source:
-    """A file of which, all in all, hardly more is read than twice its size.
+    """A file of which, all in all, not more is read than there is, its head apart.
 
     So whatever leads back to where it came from comes to an end.
     """
 
-    def __init__(self, means: Means, path: bytes) -> None:
-        """Raises Unreadable."""
+    def __init__(self, means: Means, path: bytes, times: int = 1) -> None:
+        """`times` is how often it may be read. Raises Unreadable."""
         opened = means.root.open(path, means.beat)
         self.means = means
         self.path = path
         self.file = opened.file
         self.size = opened.size
-        self.left = 2 * opened.size + SLACK
+        self.left = times * opened.size + HEAD
 
     def __enter__(self) -> "Source":
         return self

@@ -27,7 +27,11 @@ def list_headers(source: Source) -> Iterator[memoryview]:
             raise Damaged("a slot is none")
         if place:
             slots.append((place, blocks, number))
+    end = pages * PAGE // BLOCK
     for place, blocks, number in sorted(slots):
+        if place < end:
+            raise Damaged("packages overlap")
+        end = place + blocks
         blob = source.read(place * BLOCK, blocks * BLOCK)
         magic, owner, _, size = struct.unpack_from("<4sIII", blob)
         if (magic, owner, blob[-4:]) != (b"BlbS", number, b"BlbE") or (

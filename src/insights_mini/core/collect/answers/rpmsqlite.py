@@ -23,7 +23,7 @@ def list_headers(source: Source) -> Iterator[memoryview]:
     """Raises Unreadable, OSError, struct.error, IndexError."""
     with contextlib.ExitStack() as stack:
         log = source.path + b"-wal"
-        pages = Pages(source, stack.enter_context(Source(source.means, log))
+        pages = Pages(source, stack.enter_context(Source(source.means, log, 2))
                       if source.means.root.exists(log) else None)
         for record in pages.walk(1):
             kind, name, _, root = (read_record(record) + [None] * 4)[:4]
