@@ -11,24 +11,23 @@ Entries are stored, sorted, with one time and mode, so that neither zlib's versi
 system shows in the result. The trusted floor, which people audit from the file itself, is packed as
 it is written. Since nothing is deflated, the core is packed without what its machine does not need:
 comments, docstrings, the types of parameters and results, and indentation beyond tabs; each line
-keeps its number. The catalogue, conf/specs/, is packed as one table, conf/specs/catalogue.json, a
-line a spec. Needs Python 3.6 or newer and nothing else.
+keeps its number. The catalogue, conf/specs/, is checked and packed as one table,
+conf/specs/catalogue.json, a line a spec. Needs Python 3.6 or newer and nothing else.
 """
 import argparse
 import io
-import json
 import os
 import re
 import subprocess
 import sys
 import tokenize
 import zipfile
-from collections import OrderedDict
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "src"))
 
+import catalogue_source  # noqa: E402
 from insights_mini.options import GROUPS, Option  # noqa: E402
 from insights_mini.settings import Settings  # noqa: E402
 
@@ -38,8 +37,6 @@ TEMPLATE = os.path.join("conf", "insights-client.conf")
 SPECS = os.path.join(HERE, "conf", "specs")
 # Folders that do not go into the .pyz as they are; the last four are for those who embed it.
 LEFT_OUT = ("__pycache__", "specs", "dracut", "kickstart", "mkosi", "rear")
-KINDS = ("command", "file", "glob")              # what a spec is, and the name of its target
-FIELDS = ("name", "for", "keep", "pre_command")  # what a row has behind the target
 PUBLISHER = "conf/publisher.gpg"
 MOST_KEY = 1024 * 1024  # bytes of a public key file
 PUBLIC = re.compile(rb"^-----BEGIN PGP PUBLIC KEY BLOCK-----\s*$", re.MULTILINE)
@@ -81,13 +78,13 @@ def show_default(option: Option, value: object) -> str:
 def list_entries() -> Dict[str, bytes]:
     """Return the content of every entry by its name."""
     entries = {}
-    for top, kept in (("src", (".py",)), ("conf", ())):
+    for top, kept in (("src/insights_mini", (".py",)), ("conf", ())):
         for folder, folders, names in os.walk(os.path.join(HERE, top)):
             folders[:] = [name for name in folders if name not in LEFT_OUT]
             for name in names:
                 path = os.path.join(folder, name)
                 if not kept or name.endswith(kept):
-                    start = os.path.join(HERE, "src") if top == "src" else HERE
+                    start = HERE if top == "conf" else os.path.join(HERE, "src")
                     entries[os.path.relpath(path, start).replace(os.sep, "/")] = shrink(path)
     entries[TEMPLATE.replace(os.sep, "/")] = make_template().encode("utf-8")
     entries["conf/specs/catalogue.json"] = pack_catalogue()
@@ -141,38 +138,15 @@ def shrink(path: str) -> bytes:
 
 
 def pack_catalogue() -> bytes:
-    """Return all of conf/specs/ as one JSON text, but for what is "about" an area.
-
-    Below area and kind stands a row for each spec: its target, then the "fields" as far as it has
-    them. An order among specs of different kinds means nothing and is lost.
-    """
-    catalogue = load_json("catalogue")
-    areas = []
-    for area in catalogue.pop("areas"):
-        tables: Dict[str, List[str]] = {kind: [] for kind in KINDS}
-        for spec in load_json(area)["specs"]:
-            kind = next(kind for kind in KINDS if kind in spec)
-            row = [spec.pop(kind), *(spec.pop(field, []) for field in FIELDS)]
-            if spec:
-                sys.exit("conf/specs/%s.json: no row has a place for %s" % (area, sorted(spec)))
-            while not row[-1]:
-                row.pop()
-            tables[kind].append(dump_json(row))
-        areas.append("%s:{%s}" % (dump_json(area), ",\n".join(
-            "%s:[\n%s]" % (dump_json(kind), ",\n".join(tables[kind]))
-            for kind in KINDS if tables[kind])))
-    return ('%s,\n"fields":%s,\n"areas":{\n%s}}\n' % (
-        dump_json(catalogue)[:-1], dump_json(FIELDS), ",\n".join(areas))).encode("utf-8")
-
-
-def load_json(name: str) -> Dict[str, Any]:
-    with open(os.path.join(SPECS, name + ".json"), encoding="utf-8") as file:
-        data: Dict[str, Any] = json.load(file, object_pairs_hook=OrderedDict)
-    return data
-
-
-def dump_json(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    """Return all of conf/specs/ as one JSON text; end the build if something is wrong with it."""
+    try:
+        manifest, files = catalogue_source.load(SPECS)
+    except ValueError as error:
+        sys.exit(str(error))
+    faults = catalogue_source.find_faults(manifest, files)
+    if faults:
+        sys.exit("\n".join(faults))
+    return catalogue_source.pack(manifest, files)
 
 
 Place = Tuple[int, int]  # line, from 1, and column, from 0

@@ -7,6 +7,7 @@ from typing import NamedTuple, Tuple
 
 COMPRESSORS = ("auto", "gz", "bz2", "xz", "none")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+MINIMAL, DEFAULT, FULL = PRESETS = ("minimal", "default", "full")
 
 
 class Option(NamedTuple):
@@ -31,8 +32,10 @@ class Group(NamedTuple):
 GROUPS = (
     Group("instead of collecting", (
         Option("version", "print the versions of client and core", ("--version",), action=True),
-        Option("list_specs", "print what the collection rules name, and what it is for",
+        Option("list_specs", "print what can be collected, by area, and what it is for",
                ("--list-specs",), action=True),
+        Option("json", "with --list-specs: print it as JSON, for programs", ("--json",),
+               action=True),
         Option("dry_run", "print what would be collected and what is excluded by which rule; open "
                "and run nothing", ("--dry-run",), action=True),
         Option("validate", "check the exclusion and tags files, and print what they mean",
@@ -79,6 +82,13 @@ GROUPS = (
         Option("analyze_container", "collect from inside a container, without what belongs to the "
                "kernel of its host", ("--analyze-container",)),
         Option("no_gpg", "use eggs and rules without a check of their signature", ("--no-gpg",)),
+        Option("preset", "minimal: who the host is and how it does, in a second; default: all of "
+               "the catalogue but what is heavy and seldom needed; full: that too", ("--preset",),
+               kind="choice", choices=PRESETS),
+        Option("areas", "collect only from these areas of the catalogue, separated by commas",
+               ("--areas",), "AREA[,AREA...]", "names"),
+        Option("not_areas", "collect from all areas but these", ("--not-areas",),
+               "AREA[,AREA...]", "names"),
         Option("run_these", "collect only these symbolic names, separated by commas",
                ("--run-these",), "NAME[,NAME...]", "names"),
         Option("display_name", "the name under which this host is shown", ("--display-name",),

@@ -7,7 +7,7 @@ import itertools
 from typing import Dict, List, NamedTuple, Tuple, Union
 
 from insights_mini.exits import USAGE, Failure
-from insights_mini.options import Option
+from insights_mini.options import DEFAULT, Option
 
 Value = Union[bool, int, float, str, Tuple[str, ...]]
 
@@ -37,6 +37,9 @@ class Settings(NamedTuple):
     analyze_file: str = ""
     analyze_image_id: str = ""
     analyze_container: bool = False
+    preset: str = DEFAULT
+    areas: Tuple[str, ...] = ()
+    not_areas: Tuple[str, ...] = ()
     run_these: Tuple[str, ...] = ()
     unprivileged: bool = False
     cmd_timeout: float = 120.0
@@ -100,6 +103,7 @@ class Settings(NamedTuple):
     conf: str = ""
     version: bool = False
     list_specs: bool = False
+    json: bool = False
     validate: bool = False
     dry_run: bool = False
 
@@ -124,7 +128,7 @@ class Settings(NamedTuple):
     @property
     def pipes(self) -> bool:
         """Whether standard output is for a program, so that messages go elsewhere."""
-        return self.to_stdout or self.to_json or bool(self.diagnosis)
+        return self.to_stdout or self.to_json or self.json or bool(self.diagnosis)
 
     @property
     def last_phase_seconds(self) -> float:
@@ -199,6 +203,9 @@ def find_conflicts(settings: Settings) -> List[str]:
         ("to_stdout", "output_dir"),
         ("to_stdout", "output_file"),
         ("from_file", "from_stdin"),
+        ("areas", "not_areas"),
+        ("run_these", "areas"),
+        ("run_these", "not_areas"),
         ("enable_schedule", "disable_schedule"),
         *(("offline", name) for name in NEED_NETWORK),
         *itertools.combinations(ANALYZE, 2),
@@ -206,6 +213,10 @@ def find_conflicts(settings: Settings) -> List[str]:
     )
     conflicts = ["%s and %s exclude each other" % (flag(one), flag(other)) for one, other in pairs
                  if getattr(settings, one) and getattr(settings, other)]
+    if settings.run_these and settings.preset != DEFAULT:
+        conflicts.append("--run-these and --preset exclude each other")
+    if settings.json and not settings.list_specs:
+        conflicts.append("--json needs --list-specs")
     if settings.payload and not settings.content_type:
         conflicts.append("--payload needs --content-type")
     if settings.obfuscate_hostname and not (settings.obfuscate or settings.obfuscation_list):

@@ -19,7 +19,7 @@ EPILOG = """\
 examples:
   insights-mini.pyz --offline                  collect, keep the archive on this host
   insights-mini.pyz --offline --output-dir .   the same, into this folder
-  insights-mini.pyz --list-specs               what would be collected
+  insights-mini.pyz --list-specs               what can be collected
   insights-mini.pyz --register                 register, collect and upload
 """
 

@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, Set, Tuple
 
 from insights_mini.core.catalogue import load_catalogue
 from insights_mini.core.collect import commandline
-from insights_mini.core.specs import COMMAND, FILE, GLOB, make_rules
+from insights_mini.core.specs import COMMAND, FILE, GLOB
 from tests.support import SHARED, TOP
 
 FOLDER = os.path.join(TOP, "conf", "specs")
@@ -46,42 +46,40 @@ def read_facts() -> Set[Row]:
 
 class Catalogue(unittest.TestCase):
     def test_no_command_or_pre_command_holds_a_word_that_is_never_run(self) -> None:
-        rules = make_rules(load_catalogue().rules)
+        rules = load_catalogue()
         lines = [spec.target for spec in rules.specs if spec.kind == COMMAND]
         self.assertGreater(len(lines), 100)
         for line in lines + list(rules.pre_commands.values()):
             self.assertEqual(commandline.find_forbidden(line), b"", line)
 
     def test_every_command_splits_into_words_and_has_a_name_in_the_archive(self) -> None:
-        for spec in make_rules(load_catalogue().rules).specs:
+        for spec in load_catalogue().specs:
             if spec.kind == COMMAND:
                 self.assertTrue(commandline.split_words(spec.target), spec)
                 self.assertTrue(commandline.mangle(spec.target), spec)
 
     def test_every_row_of_2019_is_in_it_letter_for_letter(self) -> None:
-        rules = make_rules(load_catalogue().rules)
+        rules = load_catalogue()
         held = {(spec.name, spec.kind, spec.target.decode("utf-8"), spec.pre_command)
                 for spec in rules.specs}
         self.assertEqual(sorted(read_facts() - held), [])
 
     def test_every_pre_command_that_a_spec_names_is_there(self) -> None:
-        rules = make_rules(load_catalogue().rules)
+        rules = load_catalogue()
         named = {spec.pre_command for spec in rules.specs if spec.pre_command}
         self.assertEqual(named, set(rules.pre_commands))
 
     def test_nothing_is_named_twice(self) -> None:
         rows = [(spec.name, spec.kind, spec.target, spec.pre_command)
-                for spec in make_rules(load_catalogue().rules).specs]
+                for spec in load_catalogue().specs]
         self.assertEqual(sorted(row for row in set(rows) if rows.count(row) > 1), [])
 
     def test_every_spec_says_in_one_line_what_it_is_for(self) -> None:
-        catalogue = load_catalogue()
-        for spec in make_rules(catalogue.rules).specs:
-            purpose = catalogue.purposes.get(spec.name, "")
-            self.assertRegex(purpose, r"\A\S.{5,}\S\Z", spec.name)
+        for spec in load_catalogue().specs:
+            self.assertRegex(spec.purpose, r"\A\S.{5,}\S\Z", spec.name)
 
     def test_large_logs_are_never_kept_whole(self) -> None:
-        kept = {spec.target: spec.keep for spec in make_rules(load_catalogue().rules).specs}
+        kept = {spec.target: spec.keep for spec in load_catalogue().specs}
         for path in (b"/var/log/messages", b"/var/log/secure", b"/var/log/yum.log"):
             with self.subTest(path=path):
                 self.assertTrue(kept.get(path, (b"absent",)))

@@ -80,7 +80,7 @@ class Choice(Case):
         os.unlink(self.path(".cache.json"))
         self.assertEqual(self.load().version, "fallback")
         os.unlink(self.path(".fallback.json"))
-        self.assertEqual(self.load().version, load_catalogue().rules["version"])
+        self.assertEqual(self.load().version, load_catalogue().version)
         self.assertEqual(self.logged().count("WARNING"), 2)
         self.assertEqual(self.logged().count("is not checked"), 2)
 
@@ -117,7 +117,7 @@ class Choice(Case):
     def test_what_is_no_plain_file_costs_a_warning_and_no_time(self) -> None:
         os.mkfifo(self.path(".cache.json"), 0o600)
         os.symlink(".fallback.json", self.path(".fallback.json"))
-        self.assertEqual(self.load().version, load_catalogue().rules["version"])
+        self.assertEqual(self.load().version, load_catalogue().version)
         self.assertIn("a FIFO", self.logged())
         self.assertIn(".fallback.json are not used", self.logged())
 
@@ -177,7 +177,7 @@ class Signed(Case):
         self.offer(".cache.json")
         self.offer(".fallback.json")
         os.unlink(self.path("redhattools.pub.gpg"))
-        version = load_catalogue().rules["version"]
+        version = load_catalogue().version
         self.assert_refused("cannot read the public key", version)
         self.write("redhattools.pub.gpg", b"garbage")
         self.assert_refused("holds no public key", version)

@@ -1,14 +1,16 @@
 """Chooses the collection rules: --from-file, --from-stdin, the cache, the fallback, the catalogue.
 
-Rules that the user named must be right, or the run fails. The cache and the fallback degrade: when
-one is unusable, or no trusted key has signed it, a warning says why and the next one serves.
+What of them is collected is scope.py's matter. Rules that the user named must be right, or the run
+fails. The cache and the fallback degrade: when one is unusable, or no trusted key has signed it, a
+warning says why and the next one serves.
 """
 import os
 from typing import List, Optional
 
 from insights_mini import hostfiles, trust
 from insights_mini.core.catalogue import load_catalogue
-from insights_mini.core.specs import BadRules, Rules, make_rules, parse_rules
+from insights_mini.core.scope import narrow
+from insights_mini.core.specs import BadRules, Rules, parse_rules
 from insights_mini.exits import Failure
 from insights_mini.log import Log, show
 from insights_mini.paths import Paths
@@ -20,10 +22,8 @@ SHOWN = 20  # problems of one file printed; there may be thousands
 
 
 def load_rules(settings: Settings, paths: Paths, log: Log) -> Rules:
-    """Return the rules of this run, without the specs that --run-these leaves out; raise Failure.
-    """
-    rules = choose_rules(settings, paths, log)
-    return select(rules, settings.run_these) if settings.run_these else rules
+    """Return the rules of this run, with the specs that it shall collect; raise Failure."""
+    return narrow(choose_rules(settings, paths, log), settings)
 
 
 def choose_rules(settings: Settings, paths: Paths, log: Log) -> Rules:
@@ -36,7 +36,7 @@ def choose_rules(settings: Settings, paths: Paths, log: Log) -> Rules:
         rules = try_file(path, settings, paths, log)
         if rules is not None:
             return rules
-    return make_rules(load_catalogue().rules)
+    return load_catalogue()
 
 
 def read_or_fail(path: bytes) -> bytes:
@@ -96,15 +96,3 @@ def try_file(path: bytes, settings: Settings, paths: Paths, log: Log) -> Optiona
 def describe(problems: List[str]) -> str:
     more = len(problems) - SHOWN
     return "; ".join(problems[:SHOWN]) + ("; and %d more" % more if more > 0 else "")
-
-
-def select(rules: Rules, names: "tuple[str, ...]") -> Rules:
-    """Return the rules with only these symbolic names; Failure names those that do not exist."""
-    known = {spec.name for spec in rules.specs}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        import difflib  # late: only for this message
-        near = difflib.get_close_matches(unknown[0], sorted(known), 1)
-        raise Failure("the collection rules have no spec named %s" % ", ".join(unknown),
-                      remedy="did you mean %s?" % near[0] if near else "see --list-specs")
-    return rules._replace(specs=tuple(spec for spec in rules.specs if spec.name in names))

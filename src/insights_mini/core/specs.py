@@ -19,19 +19,30 @@ TOP = {"version", "commands", "files", "globs", "pre_commands", "meta_specs"}
 
 
 class Spec(NamedTuple):
-    """One entry: what to collect, and which lines of it to keep (all where `keep` is empty)."""
+    """One entry: what to collect, and which lines of it to keep (all where `keep` is empty).
+
+    What stands behind `pre_command` only the bundled catalogue knows.
+    """
 
     name: str      # the symbolic name
     kind: str      # COMMAND, FILE or GLOB
     target: bytes  # command line, path, path with regular expressions, or shell glob
     keep: Tuple[bytes, ...] = ()
     pre_command: str = ""
+    most: int = 0      # bytes kept of it, where that is less than of others; else 0
+    slow: float = 0.0  # seconds for a command that is known to hang; else 0
+    area: str = ""
+    preset: str = ""
+    purpose: str = ""
 
 
 class Rules(NamedTuple):
+    """`areas` are those of the bundled catalogue; rules from elsewhere have none."""
+
     version: str
     specs: Tuple[Spec, ...]
     pre_commands: Dict[str, bytes]
+    areas: Tuple[str, ...] = ()
 
 
 class BadRules(Exception):

@@ -1,7 +1,8 @@
 """From specs to tasks: what exactly is opened or run, and what it is called in the archive.
 
 Files come first, then globs, then commands, each in the order of the rules. One thing that several
-specs name is collected once, with the lines that any of them keeps.
+specs name is collected once, with the lines that any of them keeps, the larger of their sizes and
+the shorter of their times.
 """
 import os
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -38,6 +39,8 @@ class Task(NamedTuple):
     argv: Tuple[bytes, ...] = ()
     answer: Optional[instead.Answer] = None
     rank: int = 0  # what is read one after the other is best read in this order
+    most: int = 0      # as of a Spec
+    slow: float = 0.0
 
 
 class Skip(NamedTuple):
@@ -108,8 +111,8 @@ class Planner:
         expanded = expand.expand_file if spec.kind == FILE else expand.expand_glob
         paths = expanded(spec.target, self.root)
         return self.allow([(Task(FILE, path, member_of(path), spec.keep, (place,),
-                                 rank=self.root.rank(path)), self.excluder.path(path))
-                           for path in paths])
+                                 rank=self.root.rank(path), most=spec.most),
+                            self.excluder.path(path)) for path in paths])
 
     def expand_command(self, place: int, spec: Spec) -> List[Task]:
         line = spec.target.replace(commandline.MOUNT_POINT, b"/")
@@ -186,8 +189,11 @@ class Planner:
         if known is None:
             self.tasks[task.member] = task
         elif known.label == task.label:
-            keep = known.keep + task.keep if known.keep and task.keep else ()
-            self.tasks[task.member] = known._replace(keep=keep, specs=known.specs + task.specs)
+            self.tasks[task.member] = known._replace(
+                keep=known.keep + task.keep if known.keep and task.keep else (),
+                specs=known.specs + task.specs,
+                most=max(known.most, task.most) if known.most and task.most else 0,
+                slow=min(known.slow or task.slow, task.slow or known.slow))
         else:
             self.skips.append(Skip(task.specs[0], NAME_TAKEN, show(task.member)))
 
@@ -201,7 +207,7 @@ def command_task(kind: str, line: bytes, spec: Spec, place: int, program: bytes 
                  words: Sequence[bytes] = ()) -> Task:
     name = commandline.mangle(line) or b"command"
     return Task(kind, line, b"insights_commands/" + name, spec.keep, (place,), program,
-                tuple(words))
+                tuple(words), most=spec.most, slow=spec.slow)
 
 
 def member_of(path: bytes) -> bytes:

@@ -1,7 +1,9 @@
 """Runs tasks side by side: four commands at a time, and the files one after the other beside them.
 
-Results come in the order of the tasks, whatever ended first. A task that hangs where nothing can
-end it, in a read from a dead file server, is given up and its thread is left behind.
+Commands that are known to hang run two at a time in a lane of their own, so that the others never
+wait for a broken disk. Results come in the order of the tasks, whatever ended first. A task that
+hangs where nothing can end it, in a read from a dead file server, is given up and its thread is
+left behind.
 """
 import threading
 import time
@@ -13,6 +15,7 @@ from insights_mini.core.collect.work import STUCK, Result
 from insights_mini.core.specs import FILE
 
 COMMANDS_AT_ONCE = 4
+SLOW_AT_ONCE = 2
 READ = (FILE, INSTEAD)
 TICK = 0.1       # seconds between two looks at the clock while waiting
 LEAVING = 4.0    # seconds that the threads get to end when the run is stopped
@@ -45,16 +48,25 @@ class Pool:
         self.under_way: Dict[int, Pulse] = {}
         self.crash: Optional[Exception] = None
         self.done = 0
-        order = sorted(range(len(tasks)), key=lambda number: tasks[number].rank)
-        self.files: Deque[int] = deque(i for i in order if tasks[i].kind in READ)
-        self.others: Deque[int] = deque(i for i in order if tasks[i].kind not in READ)
+        self.files: Deque[int] = deque()
+        self.slow: Deque[int] = deque()
+        self.others: Deque[int] = deque()
+        for number in sorted(range(len(tasks)), key=lambda number: tasks[number].rank):
+            self.lane(number).append(number)
         self.threads: List[threading.Thread] = []
 
     def begin(self) -> None:
         threading.stack_size(STACK)
-        self.start(self.files)
-        for _ in range(min(COMMANDS_AT_ONCE, len(self.others))):
-            self.start(self.others)
+        for lane, most in ((self.files, 1), (self.slow, SLOW_AT_ONCE),
+                           (self.others, COMMANDS_AT_ONCE)):
+            for _ in range(min(most, len(lane))):
+                self.start(lane)
+
+    def lane(self, number: int) -> Deque[int]:
+        """Return the queue that a task stands in."""
+        if self.tasks[number].kind in READ:
+            return self.files
+        return self.slow if self.tasks[number].slow else self.others
 
     def start(self, lane: Deque[int]) -> None:
         """Start a thread; MemoryError where there is no room for another one."""
@@ -110,7 +122,7 @@ class Pool:
                 del self.under_way[number]
                 self.results[number] = Result(STUCK, "no progress for %d s" % (now - pulse.last))
                 self.done += 1
-                self.start(self.files if self.tasks[number].kind in READ else self.others)
+                self.start(self.lane(number))
 
     def leave(self) -> None:
         """Wait for the threads to end after a stop sign; they end what they run."""

@@ -70,11 +70,12 @@ class Intake:
     `filtered` holds wanted lines only; just those that are shortened have to be looked at again.
     """
 
-    def __init__(self, means: Means, keep: Filter, newest: bool, filtered: bool = False) -> None:
+    def __init__(self, task: plan.Task, means: Means, keep: Filter, newest: bool,
+                 filtered: bool = False) -> None:
         self.lines = Lines()
         self.keep = keep
         self.clean, self.counts = means.make_cleaner()
-        self.spool = Spool(means.store, means.max_member)
+        self.spool = Spool(means.store, most_of(task, means))
         self.newest = newest
         self.filtered = filtered
         self.full = False
@@ -135,9 +136,14 @@ def collect(task: plan.Task, means: Means, beat: Callable[[], None]) -> Result:
         return Result(UNCLEANED, error.why)
 
 
+def most_of(task: plan.Task, means: Means) -> int:
+    """Return how many bytes of a task are kept."""
+    return min(task.most or means.max_member, means.max_member)
+
+
 def collect_answer(task: plan.Task, means: Means) -> Result:
     """Take what is known without running the command."""
-    intake = Intake(means, make_filter(task.keep), False)
+    intake = Intake(task, means, make_filter(task.keep), False)
     intake.add(means.host.encode("utf-8", "surrogateescape") + b"\n")
     intake.finish()
     return intake.result([])
@@ -146,7 +152,7 @@ def collect_answer(task: plan.Task, means: Means) -> Result:
 def collect_instead(task: plan.Task, means: Means, beat: Callable[[], None]) -> Result:
     """Take what answers a command in its place."""
     assert task.answer is not None
-    intake = Intake(means, make_filter(task.keep), False)
+    intake = Intake(task, means, make_filter(task.keep), False)
 
     def take(block: bytes) -> bool:
         return intake.add(block) and not means.stop.is_set() and time.monotonic() < means.deadline
@@ -164,8 +170,9 @@ def collect_instead(task: plan.Task, means: Means, beat: Callable[[], None]) -> 
 
 def collect_command(task: plan.Task, means: Means) -> Result:
     """Run a command and take its output."""
-    intake = Intake(means, make_filter(task.keep), False)
-    deadline = min(time.monotonic() + means.cmd_timeout, means.deadline)
+    intake = Intake(task, means, make_filter(task.keep), False)
+    seconds = min(task.slow or means.cmd_timeout, means.cmd_timeout)
+    deadline = min(time.monotonic() + seconds, means.deadline)
     try:
         ending = process.run(task.program, task.argv, means.environ, intake.add,
                              process.Limits(deadline, means.max_read), means.stop)
@@ -175,7 +182,7 @@ def collect_command(task: plan.Task, means: Means) -> Result:
     notes = []
     if ending.timed_out:
         notes.append((TIMED_OUT, "ended with the time of the run" if deadline == means.deadline
-                      else "ended after %g s" % means.cmd_timeout))
+                      else "ended after %g s" % seconds))
     if ending.cut and not intake.full:
         notes.append((LIMIT, "ended after %s" % human(means.max_read)))
     if ending.status is None:
@@ -203,7 +210,7 @@ def collect_file(task: plan.Task, means: Means, beat: Callable[[], None]) -> Res
 
 def read_file(opened: Opened, task: plan.Task, means: Means,
               beat: Callable[[], None]) -> Result:
-    most = means.max_read if task.keep else min(means.max_read, means.max_member)
+    most = means.max_read if task.keep else min(means.max_read, most_of(task, means))
     reader = Reader(opened, most, means, beat)
     refuse(find_obstacle(reader.head))  # wherever the window begins
     keep = make_filter(task.keep)
@@ -212,7 +219,7 @@ def read_file(opened: Opened, task: plan.Task, means: Means,
         result = read_through_grep(program, task, means, reader, keep) if program else None
         if result is not None:
             return result
-    intake = Intake(means, keep, True)
+    intake = Intake(task, means, keep, True)
     for block in reader.blocks():
         intake.add(block)
     intake.finish()
@@ -226,7 +233,7 @@ def read_through_grep(program: bytes, task: plan.Task, means: Means, reader: "Re
     rest = reader.last_line()
     if not words or rest is None:
         return None
-    intake = Intake(means, keep, True, filtered=True)
+    intake = Intake(task, means, keep, True, filtered=True)
     reader.length -= len(rest)
     worked = grep.run(program, words, means.environ, reader.send, intake.add,
                       means.deadline + 1.0, means.stop)
