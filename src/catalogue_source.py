@@ -85,6 +85,9 @@ def check_manifest(manifest: Any, files: Mapping[str, Any]) -> Iterator[str]:
     for alias, line in manifest["pre_commands"].items():
         if not is_text(line):
             yield "pre_commands, %s: a shell line is required" % alias
+        else:
+            for fault in check_words(line):
+                yield "pre_commands, %s: %s" % (alias, fault)
     for name, group in manifest["keeps"].items():
         where = "keeps, %s: " % name
         if not isinstance(group, dict) or set(group) != {"why", "strings"}:
@@ -169,15 +172,21 @@ def check_target(target: Any, kind: str) -> Iterator[str]:
     yield from faults
     if faults or kind != COMMAND:
         return
-    line = target.encode("utf-8")
-    if commandline.find_forbidden(line):
-        yield "command: %s is never run" % commandline.find_forbidden(line).decode("ascii")
-    if not commandline.mangle(line):
+    for fault in check_words(target):
+        yield "command: " + fault
+    if not commandline.mangle(target.encode("utf-8")):
         yield "command: has no name in the archive"
+
+
+def check_words(line: str) -> Iterator[str]:
+    """Give what is wrong with a command line or a shell line."""
+    word = commandline.find_forbidden(line.encode("utf-8"))
+    if word:
+        yield "%s is never run" % word.decode("ascii")
     try:
-        commandline.split_words(line)
+        commandline.split_words(line.encode("utf-8"))
     except ValueError:
-        yield "command: a quote is not closed"
+        yield "a quote is not closed"
 
 
 def find_clashes(specs: Iterable[Labelled]) -> Iterator[str]:

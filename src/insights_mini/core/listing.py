@@ -53,7 +53,7 @@ def write_table(areas: Areas) -> Iterator[str]:
     yield "SYMBOLIC NAME: WHAT IT IS FOR\n" + write_row(HEADINGS) + LEGEND
     for area, names in areas.items():
         if names:
-            yield "\n%s\n" % (area or NOWHERE).upper()
+            yield "\n%s\n" % (area or NOWHERE)
         for name, specs in names.items():
             yield "  %s\n" % ": ".join(filter(None, (printable(name), specs[0].purpose)))
             for spec in specs:
