@@ -3,7 +3,7 @@ import unittest
 from typing import Dict, Tuple
 
 from insights_mini.exits import USAGE, Failure
-from insights_mini.options import COMPRESSORS, LEVELS, OPTIONS, Option
+from insights_mini.options import COMPRESSORS, LEVELS, OPTIONS, PRESETS, Option
 from insights_mini.settings import Settings, Value, make_settings, parse_value
 
 TYPES = {"flag": bool, "text": str, "choice": str, "names": tuple, "seconds": float, "size": int,
@@ -96,7 +96,9 @@ class Values(unittest.TestCase):
     def test_what_is_none_of_the_choices_is_refused_with_the_choices(self) -> None:
         self.refuse("compressor", "", "zip", "gzip", "gz,xz", "g")
         self.refuse("loglevel", "", "TRACE", "10")
-        for name, choices in (("compressor", COMPRESSORS), ("loglevel", LEVELS)):
+        self.refuse("preset", "", "tiny", "minimal,full")
+        for name, choices in (("compressor", COMPRESSORS), ("loglevel", LEVELS),
+                              ("preset", PRESETS)):
             with self.assertRaises(ValueError) as caught:
                 parse_value(option(name), "wrong")
             for choice in choices:
@@ -121,6 +123,11 @@ class Conflicts(unittest.TestCase):
         ({"to_stdout": True, "output_dir": "a"}, "--to-stdout", "--output-dir"),
         ({"to_stdout": True, "output_file": "a"}, "--to-stdout", "--output-file"),
         ({"from_file": "a", "from_stdin": True}, "--from-file", "--from-stdin"),
+        ({"areas": ("a",), "not_areas": ("b",)}, "--areas", "--not-areas"),
+        ({"areas": ("a",), "run_these": ("b",)}, "--areas", "--run-these"),
+        ({"not_areas": ("a",), "run_these": ("b",)}, "--not-areas", "--run-these"),
+        ({"preset": "minimal", "run_these": ("b",)}, "--preset", "--run-these"),
+        ({"preset": "full", "run_these": ("b",)}, "--preset", "--run-these"),
         ({"analyze_mountpoint": "a", "analyze_container": True}, "--analyze-mountpoint",
          "--analyze-container"),
         ({"analyze_mountpoint": "a", "register": True}, "--analyze-mountpoint", "--register"),
@@ -142,6 +149,14 @@ class Conflicts(unittest.TestCase):
                            "from_stdin": True})
         for flag in ("--output-dir", "--output-file", "--from-file", "--from-stdin"):
             self.assertIn(flag, str(caught.exception))
+
+    def test_an_option_that_needs_another_one_is_refused_without_it(self) -> None:
+        for values, needs in (({"json": True}, "--json needs --list-specs"),
+                              ({"payload": "x"}, "--payload needs --content-type")):
+            with self.assertRaises(Failure) as caught:
+                make_settings(dict(values))
+            self.assertIn(needs, str(caught.exception))
+        self.assertTrue(make_settings({"json": True, "list_specs": True}).pipes)
 
     def test_one_of_the_two_alone_is_no_conflict(self) -> None:
         for values, _, _ in self.PAIRS:

@@ -84,7 +84,8 @@ class Catalogue(unittest.TestCase):
 
     def test_each_spec_is_loaded_with_all_that_its_file_says(self) -> None:
         """An own reading of the files; their form is the matter of test_catalogue_source.py."""
-        groups = {"@" + name: group["strings"] for name, group in read("catalogue")["keeps"].items()}
+        groups = {"@" + name: group["strings"]
+                  for name, group in read("catalogue")["keeps"].items()}
         self.assertTrue(groups)
         expected = []
         for area, data in areas():

@@ -22,6 +22,8 @@ LISTED = ("/boot", "/etc", "/usr", "/lib", "-")  # what stands still when ls lis
 def load_catalogue() -> Dict[str, Any]:
     """Return conf/specs in the form of uploader.json."""
     rules: Dict[str, Any] = {"commands": [], "files": [], "globs": []}
+    with open(os.path.join(TOP, "conf", "specs", "catalogue.json"), encoding="utf-8") as file:
+        groups = {"@" + name: group["strings"] for name, group in json.load(file)["keeps"].items()}
     for path in sorted(glob.glob(os.path.join(TOP, "conf", "specs", "*.json"))):
         with open(path, encoding="utf-8") as file:
             data = json.load(file)
@@ -31,7 +33,8 @@ def load_catalogue() -> Dict[str, Any]:
                 targets = spec.get(kind, [])
                 for target in [targets] if isinstance(targets, str) else targets:
                     entry = {kind: target, "symbolic_name": spec["name"],
-                             "pattern": spec.get("keep", [])}
+                             "pattern": [string for item in spec.get("keep", [])
+                                         for string in groups.get(item, [item])]}
                     if "pre_command" in spec:
                         entry["pre_command"] = spec["pre_command"]
                     rules[kind + "s"].append(entry)
@@ -247,12 +250,13 @@ class Contents(HostCase):
         self.collect_and_compare(rules, path)
 
     def test_the_bundled_catalogue_is_what_a_run_without_rules_collects(self) -> None:
-        done = self.run_product("--list-specs")
-        rows = [line.split(None, 2)[:2] for line in done.out.decode().splitlines()[1:]]
+        done = self.run_product("--list-specs", "--json")
         rules = load_catalogue()
-        named = [[spec["symbolic_name"], kind] for kind in ("command", "file", "glob")
-                 for spec in rules[kind + "s"]]
-        self.assertEqual(sorted(rows), sorted(named))
+        self.assertEqual(
+            sorted((spec["name"], spec["kind"], spec["target"], spec["keep"])
+                   for spec in json.loads(done.out.decode())),
+            sorted((spec["symbolic_name"], kind, spec[kind], spec["pattern"])
+                   for kind in ("command", "file", "glob") for spec in rules[kind + "s"]))
 
     def test_the_check_itself_knows_the_contracts_examples(self) -> None:
         self.assertEqual(mangle("/bin/df -alP"), "df_-alP")

@@ -88,7 +88,7 @@ def describe(spec: Spec) -> Dict[str, Any]:
             "for": spec.purpose or None}
 
 
-def is_on_disk(spec: Spec) -> bool:
+def is_on_disk(spec: Spec, find: instead.Way = instead.find_instead) -> bool:
     """Tell whether a root that does not run can have it: as a file, or from what answers it."""
     if spec.kind != COMMAND:
         return not IDEAL.is_live(spec.target)
@@ -98,4 +98,4 @@ def is_on_disk(spec: Spec) -> bool:
         words = commandline.split_words(spec.target.replace(commandline.MOUNT_POINT, b"/"))
     except ValueError:
         return False
-    return instead.find_instead(words, IDEAL) is not None
+    return find(words, IDEAL) is not None

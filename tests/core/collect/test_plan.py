@@ -141,6 +141,21 @@ class Merging(Scratch):
                 task, = make([command(b"/bin/echo", keep=keep) for keep in keeps]).tasks
                 self.assertEqual(task.keep, together)
 
+    def test_what_several_specs_limit_gets_the_larger_size_and_the_shorter_time(self) -> None:
+        path = os.fsencode(self.write("file", b"x"))
+        for limits, most, slow in (
+                (((0, 0.0), (0, 0.0)), 0, 0.0), (((5, 9.0),), 5, 9.0),
+                (((5, 9.0), (7, 3.0)), 7, 3.0), (((7, 3.0), (5, 9.0)), 7, 3.0),
+                (((5, 9.0), (0, 0.0)), 0, 9.0), (((0, 0.0), (5, 9.0)), 0, 9.0),
+                (((5, 0.0), (7, 3.0), (6, 8.0)), 7, 3.0), (((0, 0.0), (7, 0.0), (6, 8.0)), 0, 8.0)):
+            with self.subTest(str(limits)):
+                task, = make([command(b"/bin/echo")._replace(most=most, slow=slow)
+                              for most, slow in limits]).tasks
+                self.assertEqual((task.most, task.slow), (most, slow))
+                task, = make([Spec("s", (FILE, GLOB)[i % 2], path + b"*"[:i % 2], most=most)
+                              for i, (most, _) in enumerate(limits)]).tasks
+                self.assertEqual((task.most, task.slow), (most, 0.0))
+
     def test_different_things_with_one_name_do_not_overwrite_each_other(self) -> None:
         made = make([command(b"/bin/echo a"), command(b"/bin/echo 'a'"),
                      command(b"/usr/bin/echo a"), command(b"/bin/echo ?a")])

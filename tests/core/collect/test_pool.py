@@ -3,10 +3,10 @@ import os
 import threading
 import time
 import unittest
-from typing import Callable, List, Sequence
+from typing import Callable, List, Sequence, Set
 
 from insights_mini.core.collect.plan import INSTEAD, Task
-from insights_mini.core.collect.pool import COMMANDS_AT_ONCE, Pool, Work
+from insights_mini.core.collect.pool import COMMANDS_AT_ONCE, SLOW_AT_ONCE, Pool, Work
 from insights_mini.core.collect.work import COLLECTED, EMPTY, STUCK, Result
 from insights_mini.core.specs import COMMAND, FILE
 from insights_mini.exits import Failure, Stopped
@@ -75,6 +75,42 @@ class Order(unittest.TestCase):
         kinds = [FILE] * 3 + [COMMAND] * 12
         self.assertEqual(self.run_all(make_tasks(kinds), work), [str(i) for i in range(15)])
         self.assertEqual(most, {FILE: 1, COMMAND: 4})
+
+    def test_what_is_known_to_hang_keeps_nothing_else_waiting(self) -> None:
+        others = threading.Barrier(COMMANDS_AT_ONCE)
+        ended = [threading.Event() for _ in range(24)]
+        busy, most, lock = [0], [0], threading.Lock()
+
+        def work(task: Task, beat: Callable[[], None]) -> Result:
+            number = number_of(task)
+            if task.slow:
+                with lock:
+                    busy[0] += 1
+                    most[0] = max(most[0], busy[0])
+                for event in ended[6:]:  # all that is not known to hang ends before
+                    self.assertTrue(event.wait(LONG))
+                with lock:
+                    busy[0] -= 1
+            elif task.kind == COMMAND:
+                others.wait(LONG)  # passes only when four commands are under way
+            ended[number].set()
+            return Result(EMPTY, str(number))
+
+        kinds = [COMMAND] * 6 + [FILE] * 6 + [COMMAND] * 12
+        tasks = [task._replace(slow=5.0 * (number_of(task) < 6)) for task in make_tasks(kinds)]
+        self.assertEqual(self.run_all(tasks, work), [str(i) for i in range(24)])
+        self.assertEqual(most, [SLOW_AT_ONCE])
+
+    def test_what_is_read_from_a_disk_instead_stands_with_the_files_however_slow(self) -> None:
+        threads: Set[int] = set()
+
+        def work(task: Task, beat: Callable[[], None]) -> Result:
+            threads.add(threading.get_ident())
+            return Result(EMPTY, task.label.decode())
+
+        tasks = [task._replace(slow=5.0) for task in make_tasks([INSTEAD, FILE] * 20)]
+        self.assertEqual(self.run_all(tasks, work), [str(i) for i in range(40)])
+        self.assertEqual(len(threads), 1)
 
     def test_without_tasks_there_are_no_results(self) -> None:
         self.assertEqual(self.run_all([], lambda task, beat: Result(EMPTY)), [])
@@ -166,6 +202,21 @@ class Stuck(Scratch):
             thread.join(LONG)
             self.assertFalse(thread.is_alive())
         self.assertEqual((pool.results, pool.done), ({}, 5), "a late result is discarded")
+
+    def test_a_lane_goes_on_when_all_its_threads_are_stuck(self) -> None:
+        release = threading.Event()
+        self.addCleanup(release.set)
+
+        def work(task: Task, beat: Callable[[], None]) -> Result:
+            if number_of(task) < 4:
+                release.wait(LONG)
+            return Result(EMPTY)
+
+        for slow in (0.0, 5.0):
+            tasks = [task._replace(slow=slow) for task in make_tasks([COMMAND] * 6)]
+            pool = Pool(tasks, work, 0.3, time.monotonic() + LONG)
+            self.assertEqual([result.outcome for _, result in pool.run(ignore)],
+                             [STUCK] * 4 + [EMPTY] * 2)
 
     def test_a_task_that_makes_progress_is_waited_for(self) -> None:
         beats: List[Callable[[], None]] = []

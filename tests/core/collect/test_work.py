@@ -10,7 +10,7 @@ import time
 from typing import Any, ClassVar, Dict, List, Optional, Sequence, Tuple
 
 from insights_mini import process
-from insights_mini.core.collect import plan, pool, work
+from insights_mini.core.collect import grep, plan, pool, work
 from insights_mini.core.collect.commandline import PATH
 from insights_mini.core.redact.cleaner import drop_undecodable
 from insights_mini.core.redact.passwords import mask_passwords
@@ -194,6 +194,25 @@ class Files(Scratch):
                     self.assertEqual(content(result), kept)
                     self.assertEqual(kinds(result), [work.LIMIT])
 
+    def test_the_smaller_of_the_limits_of_a_spec_and_of_the_run_holds(self) -> None:
+        path = self.write("log", b"0123456\n" * 1000)
+        program = grep.Finder(ENVIRON, process.Stop())
+        for own, of_run, kept in ((80, 64 * MIB, 80), (64 * MIB, 80, 80), (0, 80, 80),
+                                  (87, 160, 80), (0, 64 * MIB, 8000)):
+            for task in (file_task(path), file_task(path, [b"6"]), shell_task("cat " + path)):
+                with self.subTest(own=own, of_run=of_run, kind=task.kind, keep=task.keep):
+                    means = make_means(self.folder, max_member=of_run, find_grep=program)
+                    result = work.collect(task._replace(most=own), means, nothing)
+                    self.assertEqual(content(result), b"0123456\n" * (kept // 8))
+                    self.assertEqual(kinds(result), [work.LIMIT] if kept < 8000 else [])
+
+    def test_a_limit_of_a_spec_holds_where_grep_is_used_too(self) -> None:
+        path = self.write("log", b"0123456\n" * (work.LARGE // 8))
+        task = file_task(path, [b"6"])._replace(most=MIB)
+        result = work.collect(task, make_means(
+            self.folder, find_grep=grep.Finder(ENVIRON, process.Stop())), nothing)
+        self.assertEqual(len(content(result) or b""), MIB)
+
     def test_a_file_of_exactly_one_page_has_its_newest_end_kept_too(self) -> None:
         path = self.write("page", b"0123456\n" * 511 + b"newest.\n")
         result = self.collect(path, max_read=80)
@@ -272,6 +291,8 @@ class Commands(Scratch):
         ("ignores TERM", "trap '' TERM; echo on; while :; do sleep 0.2; done"),
         ("prints then hangs", "echo part; exec sleep 1000"),
         ("hangs", "exec /bin/sleep 1000"),
+        ("hangs and is known to", "exec /bin/sleep 1000"),
+        ("is known to hang, in a hurry", "exec /bin/sleep 1000"),
         ("leaves a grandchild", "sleep 1000 & echo done"),
         ("endless lines", "exec yes 123456789"),
         ("endless line", "exec cat /dev/zero"),
@@ -287,13 +308,18 @@ class Commands(Scratch):
     LIMITS: ClassVar[Dict[str, Dict[str, Any]]] = {
         "ignores TERM": {"cmd_timeout": 1.0}, "prints then hangs": {"cmd_timeout": 5.0},
         "hangs": {"cmd_timeout": 0.2, "environ": {"PATH": ""}},
+        "is known to hang, in a hurry": {"cmd_timeout": 0.2},
         "endless lines": {"max_member": 1005}, "endless line": {"max_read": 3 * MIB},
     }
+
+    SLOW: ClassVar[Dict[str, float]] = {
+        "hangs and is known to": 0.3, "is known to hang, in a hurry": 900.0}
 
     @classmethod
     def setUpClass(cls) -> None:
         names = [name for name, _ in cls.LINES]
-        tasks = [shell_task(line)._replace(label=name.encode()) for name, line in cls.LINES]
+        tasks = [shell_task(line)._replace(label=name.encode(), slow=cls.SLOW.get(name, 0.0))
+                 for name, line in cls.LINES]
 
         def collect(task: plan.Task, beat: Any) -> work.Result:
             limits = cls.LIMITS.get(task.label.decode(), {})
@@ -313,6 +339,14 @@ class Commands(Scratch):
     def test_a_command_that_hangs_is_ended_at_its_time_without_any_helper_program(self) -> None:
         """FAULTS 41."""
         self.check("hangs", None, work.TIMED_OUT, [work.TIMED_OUT])
+
+    def test_a_command_that_is_known_to_hang_has_the_smaller_of_its_time_and_that_of_all(
+            self) -> None:
+        for name, seconds in (("hangs and is known to", "0.3"),
+                              ("is known to hang, in a hurry", "0.2")):
+            self.check(name, None, work.TIMED_OUT, [work.TIMED_OUT])
+            self.assertIn((work.TIMED_OUT, "ended after %s s" % seconds),
+                          self.results[name][1].notes)
 
     def test_what_a_command_printed_before_its_time_was_over_is_kept(self) -> None:
         self.check("prints then hangs", b"part\n", notes=[work.TIMED_OUT])
