@@ -27,7 +27,7 @@ from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "src"))
 
-import catalogue_source  # noqa: E402
+from insights_mini.core import catalogue_source  # noqa: E402
 from insights_mini.options import GROUPS, Option  # noqa: E402
 from insights_mini.settings import Settings  # noqa: E402
 
@@ -37,6 +37,7 @@ TEMPLATE = os.path.join("conf", "insights-client.conf")
 SPECS = os.path.join(HERE, "conf", "specs")
 # Folders that do not go into the .pyz as they are; the last four are for those who embed it.
 LEFT_OUT = ("__pycache__", "specs", "dracut", "kickstart", "mkosi", "rear")
+FOR_EDITORS = "insights_mini/core/catalogue_source.py"  # which the product has no use for
 PUBLISHER = "conf/publisher.gpg"
 MOST_KEY = 1024 * 1024  # bytes of a public key file
 PUBLIC = re.compile(rb"^-----BEGIN PGP PUBLIC KEY BLOCK-----\s*$", re.MULTILINE)
@@ -78,7 +79,7 @@ def show_default(option: Option, value: object) -> str:
 def list_entries() -> Dict[str, bytes]:
     """Return the content of every entry by its name."""
     entries = {}
-    for top, kept in (("src/insights_mini", (".py",)), ("conf", ())):
+    for top, kept in (("src", (".py",)), ("conf", ())):
         for folder, folders, names in os.walk(os.path.join(HERE, top)):
             folders[:] = [name for name in folders if name not in LEFT_OUT]
             for name in names:
@@ -89,6 +90,7 @@ def list_entries() -> Dict[str, bytes]:
     entries[TEMPLATE.replace(os.sep, "/")] = make_template().encode("utf-8")
     entries["conf/specs/catalogue.json"] = pack_catalogue()
     entries["__main__.py"] = entries["insights_mini/__main__.py"]
+    entries.pop(FOR_EDITORS)
     entries.pop(PUBLISHER, None)  # only the option puts one in, for that has looked at it
     return entries
 

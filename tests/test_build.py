@@ -442,7 +442,7 @@ class Content(Scratch):
             ("conf/dracut/", "conf/kickstart/", "conf/mkosi/", "conf/rear/"))}
         self.assertEqual(len(embedding), 5)
         expected -= embedding
-        expected -= {"catalogue_source.py"}
+        expected -= {"insights_mini/core/catalogue_source.py"}
         self.assertEqual(set(self.entries), expected)
         self.assertEqual(self.entries["__main__.py"], self.entries["insights_mini/__main__.py"])
 

@@ -82,8 +82,8 @@ GROUPS = (
         Option("analyze_container", "collect from inside a container, without what belongs to the "
                "kernel of its host", ("--analyze-container",)),
         Option("no_gpg", "use eggs and rules without a check of their signature", ("--no-gpg",)),
-        Option("preset", "minimal: who the host is and how it does, in a second; default: all of "
-               "the catalogue but what is heavy and seldom needed; full: that too", ("--preset",),
+        Option("preset", "minimal: who the host is and how it does; default: all but what is heavy "
+               "and seldom needed; full: that too", ("--preset",),
                kind="choice", choices=PRESETS),
         Option("areas", "collect only from these areas of the catalogue, separated by commas",
                ("--areas",), "AREA[,AREA...]", "names"),

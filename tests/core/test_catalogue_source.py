@@ -4,7 +4,7 @@ import os
 import unittest
 from typing import Any, Dict, List, Tuple
 
-import catalogue_source
+from insights_mini.core import catalogue_source
 from tests.support import TOP, Scratch
 
 MANIFEST: Dict[str, Any] = {
