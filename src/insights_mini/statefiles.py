@@ -31,10 +31,24 @@ def write_private(path: bytes, content: bytes, replace: bool = True, mode: int =
         if replace:
             os.replace(part, path)
         else:
-            os.link(part, path)
+            place(part, path)
     finally:
         if os.path.lexists(part):
             os.unlink(part)
+
+
+def place(part: bytes, path: bytes) -> None:
+    """Give the file its name, never that of another file; raise OSError."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        os.rename(part, path)
+    else:
+        os.unlink(part)
 
 
 def write_pair(path: bytes, content: bytes, signature: bytes) -> None:

@@ -2,6 +2,7 @@
 import base64
 import os
 import shutil
+import subprocess
 
 from tests.bare import READ_ONLY, BareCase
 from tests.support import Done, read_archive, read_archive_bytes
@@ -139,6 +140,30 @@ class OtherFileSystems(BareCase):
         self.assertEqual([path for path in found if "/." in path], [])
         archive, = [path for path in found if path.endswith(".tar.gz")]
         self.assertIn("mnt/log", read_archive(archive))
+
+    def test_a_stick_with_exfat_takes_the_archive_and_the_report_beside_it(self) -> None:
+        """A file system without hard links, too."""
+        if not (shutil.which("mkfs.exfat") and shutil.which("mount.exfat-fuse")):
+            self.skipTest("no exfat-fuse or exfatprogs")
+        with open(self.path("image"), "wb") as image:
+            image.truncate(16 * 1024 * 1024)
+        subprocess.run(["mkfs.exfat", self.path("image")], stdout=subprocess.DEVNULL, check=True)
+        script = """
+            mkdir /tmp/m
+            device=$(losetup --find --show /mnt/image)
+            mount.exfat-fuse "$device" /tmp/m >/dev/null 2>&1
+            losetup --detach "$device"
+            trap 'ls -A /tmp/m >/mnt/listed; cp /tmp/m/* /mnt/found; umount /tmp/m' EXIT
+        """
+        log = self.at_mnt(self.write("log", LARGE + b"password=secret\n"))
+        done = self.run_bare(script, "--from-file", self.at_mnt(self.rules(files=[log])),
+                             "--output-file", "/tmp/m/a.tar.gz", flags="-m -p -f --kill-child")
+        self.assert_lines(done, ("WARNING: the file system at /tmp/m keeps no permissions", "; "))
+        self.assertEqual(done.status, 0)
+        with open(self.path("listed")) as file:
+            self.assertEqual(file.read().split(), ["a.tar.gz", "a.tar.gz.redactions.json"])
+        members = read_archive(self.path("found", "a.tar.gz"))
+        self.assertTrue(members["mnt/log"] == LARGE + b"password=********\n")
 
     def test_where_permissions_are_not_kept_a_warning_says_who_may_read_the_archive(self) -> None:
         for options in ("--chmod-ignore -p a=rwX", "--chmod-deny -p a=rwX"):

@@ -17,7 +17,7 @@ from insights_mini.exits import Failure, Stopped, reason
 from insights_mini.log import show, write_all
 from insights_mini.paths import COPIES, HOME, Paths
 from insights_mini.settings import Settings
-from insights_mini.statefiles import sync_folder
+from insights_mini.statefiles import place, sync_folder
 
 SUFFIXES = {"gz": b".tar.gz", "bz2": b".tar.bz2", "xz": b".tar.xz", "none": b".tar"}
 UNFIT = re.compile(rb"[^A-Za-z0-9._-]+")  # for a host name within a file name
@@ -240,20 +240,6 @@ def remove_empty(folder: bytes) -> None:
             if error.errno != errno.ENOTEMPTY or time.monotonic() > until:
                 raise
         time.sleep(0.01)
-
-
-def place(part: bytes, path: bytes) -> None:
-    """Give the file its name, never that of another file; raise OSError."""
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        if os.path.lexists(path):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-        os.rename(part, path)
-    else:
-        os.unlink(part)
 
 
 def sweep(temp_dir: bytes, folder: bytes) -> int:
