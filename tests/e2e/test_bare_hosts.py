@@ -29,6 +29,8 @@ sys.path.insert(0, sys.argv[0])
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 NETWORK = ("ssl", "_ssl", "socket", "_socket", "http", "http.client", "urllib.request")
+OPTIONAL = ("ctypes", "_ctypes", "_hashlib", "_uuid", "readline", "sqlite3", "curses", "_curses",
+            "_multiprocessing", "multiprocessing", "_decimal")
 COMPRESSION = ("zlib", "bz2", "_bz2", "lzma", "_lzma")
 
 
@@ -245,21 +247,35 @@ class Signatures(BareCase):
 
 
 class LackingPython(HostCase):
-    def run_lacking(self, modules: Sequence[str], *arguments: str) -> Done:
+    def run_lacking(self, modules: Sequence[str], *arguments: str, **environ: str) -> Done:
         done = subprocess.run(
             [sys.executable, "-c", LACKING, ",".join(modules), Product.build(), "--offline",
-             "--from-file", self.rules(["/bin/echo x"]), *arguments],
-            env=self.environ, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, timeout=60, check=False)
+             *arguments],
+            env=dict(self.environ, **environ), cwd=self.folder, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False)
         return Done(done.returncode, done.stdout, done.stderr)
 
+    def small(self) -> List[str]:
+        return ["--from-file", self.rules(["/bin/echo x"])]
+
+    def test_the_bundled_catalogue_runs_on_a_python_built_without_any_library(self) -> None:
+        done = self.run_lacking(NETWORK + COMPRESSION + OPTIONAL, "--output-dir", self.path("out"),
+                                INSIGHTS_OBFUSCATE="yes", INSIGHTS_OBFUSCATE_HOSTNAME="yes")
+        self.assertEqual((done.status, done.err.count(b"\n")), (0, 1), done.text)
+        self.assertIn(b"WARNING: this Python has no zlib, so the archive is a plain .tar; gzip",
+                      done.err)
+        name, = [name for name in os.listdir(self.path("out")) if name.endswith(".tar")]
+        self.assertIn("insights_commands/hostname_-f", read_archive(self.path("out", name)))
+
     def test_offline_runs_on_a_python_without_ssl_and_sockets(self) -> None:
-        done = self.run_lacking(NETWORK, "--output-file", self.path("out", "a.tar.gz"))
+        done = self.run_lacking(NETWORK, *self.small(), "--output-file",
+                                self.path("out", "a.tar.gz"))
         self.assertEqual((done.status, done.err), (0, b""), done.text)
         self.assertIn("insights_commands/echo_x", read_archive(self.path("out", "a.tar.gz")))
 
     def test_without_zlib_the_archive_is_a_plain_tar_and_a_warning_says_so(self) -> None:
-        done = self.run_lacking(NETWORK + COMPRESSION, "--output-dir", self.path("out"))
+        done = self.run_lacking(NETWORK + COMPRESSION, *self.small(), "--output-dir",
+                                self.path("out"))
         self.assertEqual(done.status, 0, done.text)
         self.assertEqual(done.err.count(b"\n"), 1, done.text)
         self.assertIn(b"WARNING: ", done.err)
@@ -274,7 +290,7 @@ class LackingPython(HostCase):
     def test_a_compressor_that_was_asked_for_and_is_missing_is_named(self) -> None:
         for kind in ("bz2", "xz"):
             with self.subTest(kind):
-                done = self.run_lacking(COMPRESSION, "--compressor", kind,
+                done = self.run_lacking(COMPRESSION, *self.small(), "--compressor", kind,
                                         "--output-dir", self.path("out"))
                 self.assertEqual((done.status, done.err.count(b"\n")), (1, 1), done.text)
                 self.assertIn(kind.encode(), done.err)

@@ -68,7 +68,7 @@ def collect_archive(settings: Settings, paths: Paths, environ: Mapping[str, str]
     target = choose_target(run, paths, usual)
     compressor = make_compressor(target.compressor)
     if target.compressor == usual == "none":
-        log.warning("this Python has no zlib, so the archive is a plain .tar")
+        log.warning("this Python has no zlib, so the archive is a plain .tar; gzip can pack it")
     if paths.instead_of and target.private and target.file:
         log.warning(diskspace.tell_moved(paths))
     if output.sweep(paths.temp_dir, target.folder):
