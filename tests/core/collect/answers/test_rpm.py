@@ -2,13 +2,12 @@
 import os
 import random
 import shutil
-import struct
 import subprocess
 import unittest
 from typing import ClassVar, List, Sequence
 
 from tests.core.collect.answers import rpmdbs
-from tests.core.collect.answers.rpmdbs import ask, binary, make_up, number, package, text
+from tests.core.collect.answers.rpmdbs import ask, binary, make_up, number, package
 from tests.core.collect.answers.test_ls import AnswerCase
 from tests.signing import Signer
 
@@ -147,6 +146,7 @@ class RealPackages(RpmCase):
 
 class Signatures(RpmCase):
     signer: ClassVar[Signer]
+    made: ClassVar[List[bytes]]
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -154,32 +154,33 @@ class Signatures(RpmCase):
         if signer is None:
             raise unittest.SkipTest("no gpg")
         cls.signer = signer
+        cls.made = cls.make(signer)
 
     @classmethod
     def tearDownClass(cls) -> None:
         cls.signer.close()
 
-    def make(self) -> List[bytes]:
+    @staticmethod
+    def make(signer: Signer) -> List[bytes]:
         """Return signatures of all kinds of keys, the sums that they go with, and an old one."""
         made = []
         for kind, sums in (("rsa2048", ("SHA1", "SHA224", "SHA256", "SHA512", "RIPEMD160")),
                            ("dsa2048", ("SHA256",)), ("ed25519", ("SHA256", "SHA384"))):
-            key = self.signer.make(kind, kind, at="20200101T000000")
-            made += [self.signer.sign(b"x", key, "--digest-algo", sum_, at="20210102T030405")
+            key = signer.make(kind, kind, at="20200101T000000")
+            made += [signer.sign(b"x", key, "--digest-algo", sum_, at="20210102T030405")
                      for sum_ in sums]
         return [*made, OLD]
 
     def test_signatures_are_described_as_rpm_describes_them(self) -> None:
-        made = self.make()
-        text = self.describe(made)
-        self.assertEqual(text.count(b"Key ID"), len(made), text)
+        made = self.made
+        told = self.describe(made)
+        self.assertEqual(told.count(b"Key ID"), len(made), told)
 
     def test_what_is_no_signature_is_described_as_rpm_describes_it(self) -> None:
         chance = random.Random(5)
-        made = self.make()
         self.describe([b"\x00", b"\xff", b"\x88", b"\x80\x00", b"\xc2\x00", b"\xc2\xff", b"\x8b",
                        bytes(300), *(signature[:chance.randrange(1, len(signature))]
-                                     for signature in made)])
+                                     for signature in self.made)])
 
     def test_a_spoilt_signature_is_told_of_as_rpm_tells_if_rpm_tells_of_it(self) -> None:
         chance = random.Random(5)
