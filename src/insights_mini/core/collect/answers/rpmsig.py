@@ -1,15 +1,14 @@
 """Describes an OpenPGP signature (RFC 4880, 5.2) as rpm's `:pgpsig` does. It verifies nothing.
 
-Of a spoilt one it may tell what rpm 4.18 no longer does: it does not look at the numbers in it.
+Of what rpm 4.18 cannot use as a signature it tells no more than rpm: the algorithms that it lacks,
+a time that is not signed, and numbers that do not fill the packet.
 """
 import struct
 import time
 from typing import Iterator, Tuple
 
 NONE = b"(not an OpenPGP signature)"
-KEYS = {1: b"RSA", 2: b"RSA(Encrypt-Only)", 3: b"RSA(Sign-Only)", 16: b"Elgamal(Encrypt-Only)",
-        17: b"DSA", 18: b"Elliptic Curve", 19: b"ECDSA", 20: b"Elgamal",
-        21: b"Diffie-Hellman (X9.42)", 22: b"EdDSA"}
+KEYS = {1: (b"RSA", 1), 17: (b"DSA", 2), 22: (b"EdDSA", 2)}  # names, and numbers in a signature
 SUMS = {1: b"MD5", 2: b"SHA1", 3: b"RIPEMD160", 5: b"MD2", 6: b"TIGER192", 7: b"HAVAL-5-160",
         8: b"SHA256", 9: b"SHA384", 10: b"SHA512", 11: b"SHA224"}
 SIGNATURE = 2          # kind of packet
@@ -28,22 +27,24 @@ def describe(packet: bytes) -> bytes:
             return NONE
         if body[0] == 3:
             size, _, seconds, issuer, key, sum_ = struct.unpack_from(">BBI8sBB", body, 1)
-            if size != 5:
-                return NONE
-        elif body[0] == 4:
-            key, sum_ = body[2], body[3]
-            seconds, issuer = read_parts(body)
+            place = 17
         else:
-            return NONE
-    except (struct.error, IndexError):
+            size, key, sum_ = 5, body[2], body[3]
+            seconds, issuer, place = read_parts(body)
+        name, count = KEYS[key]
+        place += 2  # bytes of the sum
+        for _ in range(count):
+            place += 2 + (struct.unpack_from(">H", body, place)[0] + 7) // 8
+    except (struct.error, IndexError, KeyError):
         return NONE
-    return b"%s/%s, %s, Key ID %s" % (
-        KEYS.get(key, b"Unknown public key algorithm"), SUMS.get(sum_, b"Unknown hash algorithm"),
-        show_time(seconds), issuer.hex().encode("ascii"))
+    if body[0] not in (3, 4) or size != 5 or place != len(body):
+        return NONE
+    return b"%s/%s, %s, Key ID %s" % (name, SUMS.get(sum_, b"Unknown hash algorithm"),
+                                      show_time(seconds), issuer.hex().encode("ascii"))
 
 
 def read_packet(packet: bytes) -> Tuple[int, bytes]:
-    """Return the kind and the body of the first packet."""
+    """Return the kind and the body of a packet that is all there is."""
     if packet[0] & 0xc0 == 0xc0:
         size, start = read_length(packet, 1)
         kind = packet[0] & 63
@@ -51,7 +52,7 @@ def read_packet(packet: bytes) -> Tuple[int, bytes]:
         start = 1 + (1 << (packet[0] & 3))
         size = int.from_bytes(packet[1:start], "big")
         kind = packet[0] >> 2 & 15 if packet[0] & 0x80 else 0
-    if start > 6 or len(packet) < start + size:
+    if start > 6 or len(packet) != start + size:
         return 0, b""
     return kind, packet[start:start + size]
 
@@ -66,21 +67,22 @@ def read_length(content: bytes, place: int) -> Tuple[int, int]:
     return struct.unpack_from(">I", content, place + 1)[0], place + 5
 
 
-def read_parts(body: bytes) -> Tuple[int, bytes]:
-    """Return when a signature was made and with which key, as far as it tells; the first counts."""
-    seconds, issuer = b"", b""
+def read_parts(body: bytes) -> Tuple[int, bytes, int]:
+    """Return when a signature was made, the number of its key, zeros if it is not told, and the
+    place behind both; raise KeyError where not exactly one time is signed."""
+    times, issuer = [], b""
     place = 4
-    for _ in ("hashed", "not hashed"):
+    for signed in (True, False):
         end = place + 2 + struct.unpack_from(">H", body, place)[0]
-        if end > len(body):
-            raise IndexError
         for kind, value in list_parts(body[place + 2:end]):
-            if kind == CREATED and len(value) == 4:
-                seconds = seconds or value
+            if kind == CREATED and len(value) == 4 and signed:
+                times.append(value)
             elif kind == ISSUER and len(value) == 8:
                 issuer = issuer or value
         place = end
-    return int.from_bytes(seconds, "big"), issuer or bytes(8)
+    if len(times) != 1:
+        raise KeyError(CREATED)
+    return int.from_bytes(times[0], "big"), issuer or bytes(8), place
 
 
 def list_parts(content: bytes) -> Iterator[Tuple[int, bytes]]:
