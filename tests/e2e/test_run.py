@@ -258,6 +258,20 @@ class Outputs(WholeRun):
             "--run-these", "c1, f1")
         self.assertEqual(members, ["etc/os-release", "insights_commands/echo_b"])
 
+    def test_the_minimal_preset_of_an_area_collects_that_and_nothing_else(self) -> None:
+        wanted = ("--preset", "minimal", "--areas", "system,process")
+        done = self.run_product("--list-specs", "--json", *wanted)
+        named = ("insights_commands/", *(re.split(r"[*?\[(]", spec["target"][1:])[0]
+                                         for spec in json.loads(done.out.decode())
+                                         if spec["kind"] != "command"))
+        self.assertIn("etc/os-release", named)
+        self.write("etc/insights-client.conf", "[insights-client]\npreset=minimal\n")
+        done = self.run_product("--offline", *wanted[2:], "--output-file", self.path("a.tar"))
+        self.assertEqual(done.status, 0, done.text)
+        members = {name for name in read_archive(self.path("a.tar")) if "/" in name}
+        self.assertIn("etc/os-release", members)
+        self.assertEqual([name for name in members if not name.startswith(named)], [])
+
     def assert_members(self, rules: str, *arguments: str) -> List[str]:
         """Collect; return the names of the members that come from the host."""
         return sorted(name for name in self.collect(rules, *arguments) if "/" in name)
