@@ -2,15 +2,15 @@
 import json
 import os
 import unittest
-from typing import Any, Dict, Iterator, Set, Tuple
+from typing import Any, Dict, Iterator, Tuple
 
 from insights_mini.core.catalogue import load_catalogue
 from insights_mini.core.collect import commandline
 from insights_mini.core.specs import COMMAND, FILE, GLOB, Spec
+from tests.core import coverage
 from tests.support import SHARED, TOP
 
 FOLDER = os.path.join(TOP, "conf", "specs")
-Row = Tuple[str, str, str, str]  # name, kind, target, alias of the pre-command
 
 
 def read(name: str) -> Dict[str, Any]:
@@ -25,21 +25,13 @@ def areas() -> Iterator[Tuple[str, Dict[str, Any]]]:
         yield area, read(area)
 
 
-def read_facts() -> Set[Row]:
-    """Return the rows of the reference that the catalogue has to hold."""
-    rows: Set[Row] = set()
-    path = os.path.join(SHARED, "reference", "spec-facts.tsv")
-    if not os.path.exists(path):
-        assert not os.path.exists(SHARED)
-        return rows
-    with open(path, encoding="utf-8") as file:
-        for line in file:
-            if not line.startswith("#"):
-                name, kind, target, alias, era, _ = line.rstrip("\n").split("\t")
-                if era in ("2019", "both"):
-                    rows.add((name, kind, target.replace("<LF>", "\n"), alias.replace("-", "")))
-    assert len(rows) > 400
-    return rows
+def find_reference(name: str) -> str:
+    """Return the path of a file of the reference; nothing where none of it is at hand."""
+    path = os.path.join(SHARED, "reference", name)
+    if os.path.exists(path):
+        return path
+    assert not os.path.exists(SHARED)
+    return ""
 
 
 class Catalogue(unittest.TestCase):
@@ -56,11 +48,26 @@ class Catalogue(unittest.TestCase):
                 self.assertTrue(commandline.split_words(spec.target), spec)
                 self.assertTrue(commandline.mangle(spec.target), spec)
 
-    def test_every_row_of_2019_is_in_it_letter_for_letter(self) -> None:
-        rules = load_catalogue()
-        held = {(spec.name, spec.kind, spec.target.decode("utf-8"), spec.pre_command)
-                for spec in rules.specs}
-        self.assertEqual(sorted(read_facts() - held), [])
+    def test_every_fact_is_covered_or_left_out_with_a_reason(self) -> None:
+        path = find_reference("spec-facts.tsv")
+        if not path:
+            return
+        facts = coverage.read_facts(path)
+        self.assertGreater(len(facts), 700)
+        self.assertEqual(coverage.check_coverage(FOLDER, facts), [])
+        for wrong in (("x", "file", "/none", ""), ("x", "command", "/bin/none -x", "")):
+            self.assertEqual(len(coverage.check_coverage(FOLDER, [*facts, wrong])), 1)
+
+    def test_lines_that_the_rules_of_2019_keep_are_kept(self) -> None:
+        path = find_reference("uploader-2019.json")
+        if not path:
+            return
+        with open(path, encoding="utf-8") as file:
+            rules = json.load(file)
+        self.assertEqual(coverage.check_kept(FOLDER, rules), [])
+        rules["files"].append({"file": "/var/log/messages", "symbolic_name": "messages",
+                               "pattern": ["a line that nobody writes"]})
+        self.assertEqual(len(coverage.check_kept(FOLDER, rules)), 1)
 
     def test_every_pre_command_that_a_spec_names_is_there(self) -> None:
         rules = load_catalogue()
