@@ -8,7 +8,8 @@ from insights_mini.core.specs import COMMAND
 from tests.support import HostCase, read_archive
 
 # Members of our own, in every archive.
-OWN = {"branch_info", "version_info", "blacklist_report", "insights_commands/insights-mini_--version"}
+OWN = {"branch_info", "version_info", "blacklist_report",
+       "insights_commands/insights-mini_--version"}
 # What a summary says when a spec is not fit to be run here.
 UNFIT = ("refused", "timed out", "stuck", "name taken", "stored under another name", "failed:")
 
