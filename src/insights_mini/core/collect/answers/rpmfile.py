@@ -4,7 +4,7 @@ import time
 from insights_mini.core.collect.instead import Means
 from insights_mini.hostfiles import Unreadable
 
-LARGEST = 64 * 1024 * 1024  # bytes of a package's header
+LARGEST = 32 * 1024 * 1024  # bytes of a package's header; real ones have up to 20 MB
 HEAD = 512                  # bytes that tell how the rest is to be read
 
 
