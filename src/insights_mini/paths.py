@@ -155,7 +155,7 @@ def make_private_folder(path: bytes) -> None:
 
 
 def find_paths(environ: Mapping[str, str]) -> Paths:
-    """Return the folders of this run."""
+    """Return the folders of this run, as the environment and what can be written say."""
     def folder(variable: str, default: str) -> bytes:
         return os.path.abspath(os.fsencode(environ.get(variable) or default))
 
