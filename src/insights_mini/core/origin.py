@@ -57,10 +57,10 @@ def open_root(settings: Settings, environ: Mapping[str, str]) -> Root:
         return Mounted(os.fsencode(settings.analyze_mountpoint))
     if settings.analyze_file:
         from insights_mini.core.roots.packed import open_packed
-        return open_packed(os.fsencode(settings.analyze_file))
+        return open_packed(os.fsencode(settings.analyze_file), settings.max_time)
     if settings.analyze_image_id:
         from insights_mini.core.roots.image import open_image
-        return open_image(settings.analyze_image_id, environ)
+        return open_image(settings.analyze_image_id, environ, settings.max_time)
     return Contained() if settings.analyze_container else HOST
 
 

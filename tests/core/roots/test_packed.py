@@ -9,6 +9,7 @@ import struct
 import subprocess
 import tarfile
 import time
+import zlib
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from insights_mini.core.roots import read_small
@@ -47,7 +48,7 @@ class PackedCase(Scratch):
         return self.path(name)
 
     def open(self, path: str) -> Packed:
-        root = open_packed(os.fsencode(path))
+        root = open_packed(os.fsencode(path), 60)
         self.addCleanup(root.close)
         return root
 
@@ -56,7 +57,7 @@ class PackedCase(Scratch):
 
     def refused(self, path: str) -> str:
         with self.assertRaises(Failure) as caught:
-            open_packed(os.fsencode(path))
+            open_packed(os.fsencode(path), 60)
         message = str(caught.exception)
         self.assertIn(path, message)
         self.assertNotIn("\n", message)
@@ -99,6 +100,22 @@ class Hostile(PackedCase):
                 began = time.monotonic()
                 self.refused(self.write("huge", bytes(header) + bytes(4096)))
                 self.assertLess(time.monotonic() - began, 2)
+
+    def test_a_bomb_ends_with_the_time_of_the_run(self) -> None:
+        """Gigabytes of zeros in a few kilobytes, before a member that one might want."""
+        header = tarfile.TarInfo("zeros")
+        header.size = 1 << 40
+        packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+        with open(self.path("bomb.tar.gz"), "wb") as file:
+            file.write(packer.compress(header.tobuf(tarfile.GNU_FORMAT)) +
+                       packer.flush(zlib.Z_FULL_FLUSH))
+            zeros = packer.compress(bytes(10 * 1000 * 1000)) + packer.flush(zlib.Z_FULL_FLUSH)
+            file.write(zeros * 1000)  # each is understood without those before it
+        began = time.monotonic()
+        with self.assertRaises(Failure) as caught:
+            open_packed(os.fsencode(self.path("bomb.tar.gz")), 0.5)
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertIn("more than 0.5 s; give it more with --max-time", str(caught.exception))
 
     def test_a_size_below_zero_is_no_endless_loop(self) -> None:
         header = bytearray(tarfile.TarInfo("x").tobuf(tarfile.GNU_FORMAT))
@@ -332,7 +349,7 @@ class Media(Scratch):
         info.mode, info.uid, info.gid, info.mtime, info.size = 0o4755, 5, 6, 1234567890, 3
         with tarfile.open(self.path("t.tar"), "w") as tar:
             tar.addfile(info, io.BytesIO(b"abc"))
-        root = open_packed(os.fsencode(self.path("t.tar")))
+        root = open_packed(os.fsencode(self.path("t.tar")), 60)
         status = root.status(b"/a")
         self.assertEqual((status.mode, status.uid, status.gid, status.mtime, status.size),
                          (stat.S_IFREG | 0o4755, 5, 6, 1234567890, 3))

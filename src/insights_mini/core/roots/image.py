@@ -19,8 +19,8 @@ SECONDS = 60.0  # for the question whether there is such an image
 OUTPUT = 64 * 1024
 
 
-def open_image(name: str, environ: Mapping[str, str]) -> Packed:
-    """Return the root in an image; raise Failure."""
+def open_image(name: str, environ: Mapping[str, str], seconds: float) -> Packed:
+    """Return the root in an image; raise Failure, also when that takes too many seconds."""
     if name.startswith("-"):
         raise Failure("there is no image %s" % name, remedy="give its id or name")
     program = next(filter(None, (process.find_program(program, FOLDERS) for program in PROGRAMS)),
@@ -33,7 +33,8 @@ def open_image(name: str, environ: Mapping[str, str]) -> Packed:
     tool, image = os.path.basename(program), os.fsencode(name)
     check(program, [tool, b"image", b"inspect", image], handed_on, name)
     save = [tool, b"save", *([b"--format", b"docker-archive"] if tool == b"podman" else []), image]
-    return Packed(Flow(lambda: process.open_output(program, save, handed_on)), "image " + name)
+    return Packed(Flow(lambda: process.open_output(program, save, handed_on)), "image " + name,
+                  seconds)
 
 
 def check(program: bytes, argv: List[bytes], environ: Mapping[str, str], name: str) -> None:

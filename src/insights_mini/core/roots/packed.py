@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import stat
+import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from insights_mini.core.roots import Opened, Status
@@ -67,12 +68,13 @@ class Nodes(Tree[Node]):
 
 
 class Packed(WalkedRoot[Node]):
-    def __init__(self, medium: Medium, shown: str) -> None:
-        """Raises Failure where the bytes are no tar; the medium is closed with the root."""
+    def __init__(self, medium: Medium, shown: str, seconds: float) -> None:
+        """Raises Failure where the bytes are no tar, or a look through it takes too many seconds;
+        the medium is closed with the root."""
         self.medium = medium
         self.shown = shown + ":"
         try:
-            super().__init__(Nodes(find_top(medium, shown)))
+            super().__init__(Nodes(find_top(medium, shown, make_limit(shown, seconds))))
         except BaseException:
             medium.close()
             raise
@@ -91,26 +93,38 @@ class Packed(WalkedRoot[Node]):
         self.medium.close()
 
 
-def open_packed(path: bytes) -> Packed:
+def make_limit(shown: str, seconds: float) -> Callable[[], None]:
+    """Return what raises Failure when it is called too late."""
+    until = time.monotonic() + seconds
+
+    def check() -> None:
+        if time.monotonic() > until:
+            raise Failure("cannot read %s" % shown, "a look through it took more than %g s" %
+                          seconds, "give it more with --max-time, or unpack it")
+
+    return check
+
+
+def open_packed(path: bytes, seconds: float) -> Packed:
     """Return the root in a file; raise Failure."""
     shown = show(path)
     try:
-        return Packed(open_file(path, shown), shown)
+        return Packed(open_file(path, shown), shown, seconds)
     except Unreadable as error:
         raise Failure("cannot read %s" % shown, error.why, "give the tar of a root file system")
 
 
-def find_top(medium: Medium, shown: str) -> Node:
+def find_top(medium: Medium, shown: str, beat: Callable[[], None]) -> Node:
     """Return the top folder of the root that is in a tar; raise Failure."""
     index = Index()
-    index.lay(list_members(medium, shown))
+    index.lay(list_members(medium, shown, beat))
     children = index.top.children or NO_FILES
     if not children:
         raise Failure("cannot read %s" % shown, "there is nothing in it",
                       "give the tar of a root file system")
     layers = list_layers(children)
     if layers:
-        index = overlay(layers, shown)
+        index = overlay(layers, shown, beat)
     elif len(children) == 1:  # an earlier archive of ours has all in one folder
         only: Node = next(iter(children.values()))
         if b"insights_commands" in (only.children or ()):
@@ -158,14 +172,14 @@ def list_layers(children: Dict[bytes, Any]) -> List[Node]:
     return []
 
 
-def overlay(layers: Sequence[Node], shown: str) -> Index:
+def overlay(layers: Sequence[Node], shown: str, beat: Callable[[], None]) -> Index:
     """Return the layers laid over each other; each is read in the order of the stream."""
     members: Dict[int, Tuple[Node, List[Member]]] = {}
     number = 0
     for layer in sorted(set(layers), key=lambda layer: layer.number):
         assert layer.medium is not None
         inner = unpack(Part(layer.medium, layer.start, layer.size), shown)
-        found = list(list_members(inner, shown, number))
+        found = list(list_members(inner, shown, beat, number))
         number = max([number, *(member.node.number for member in found if member.node)])
         members[layer.number] = (layer, found)
     index = Index()

@@ -1,7 +1,18 @@
 """What is in a tar, by folder, as if it were unpacked; read once from its beginning to its end."""
 import stat
 import tarfile
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from insights_mini.core.roots.media import Medium, Reader
 from insights_mini.exits import Failure, reason
@@ -58,10 +69,14 @@ def split(name: str) -> Optional[Tuple[bytes, ...]]:
     return None if b".." in parts or b"\0" in b"".join(parts) or len(parts) > DEEPEST else parts
 
 
-def list_members(medium: Medium, shown: str, number: int = 0) -> Iterator[Member]:
-    """Give the members of a tar in their order, numbered from `number`; raise Failure."""
+def list_members(medium: Medium, shown: str, beat: Callable[[], None],
+                 number: int = 0) -> Iterator[Member]:
+    """Give the members of a tar in their order, numbered from `number`; raise Failure.
+
+    `beat` is called again and again, and may raise to end it.
+    """
     try:
-        with tarfile.open(fileobj=Bounded(medium), mode="r:", encoding="utf-8",
+        with tarfile.open(fileobj=Bounded(medium, beat=beat), mode="r:", encoding="utf-8",
                           errors="surrogateescape") as tar:
             for info in iter(tar.next, None):
                 tar.members = []  # type: ignore[attr-defined]  # which would be kept for ever
