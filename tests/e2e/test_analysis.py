@@ -16,6 +16,7 @@ RULES_2019 = os.path.join(SHARED, "reference", "uploader-2019.json")
 
 # Parsers that raise on what this kind of host really has, whoever collected it.
 RAISING: Dict[str, str] = {
+    "ethtool.Ethtool": "the rules ask interfaces of a kind that has no settings",
     "md5check.NormalMD5": "md5sum names a file that is missing, which is no checksum line",
     "systemd.config.SystemdRpcbindSocketConf": "systemctl says that systemd does not run here",
 }
@@ -49,10 +50,10 @@ class Analysis(HostCase):
             return
         self.assert_understood(self.analyse("--from-file", RULES_2019), 74)
 
-    def test_an_archive_of_the_bundled_catalogue_feeds_as_many_parsers(self) -> None:
+    def test_an_archive_of_the_bundled_catalogue_feeds_a_quarter_more(self) -> None:
         if not os.path.exists(PARSE):
             return
-        self.assert_understood(self.analyse(), 74)
+        self.assert_understood(self.analyse(), 74 * 5 // 4)
 
     def test_an_archive_of_a_single_file_is_recognised(self) -> None:
         if not os.path.exists(PARSE):

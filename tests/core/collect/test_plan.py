@@ -250,15 +250,18 @@ class NotRunning(Scratch):
         self.assertEqual([skip.outcome for skip in made.skips], [plan.REFUSED, plan.EXCLUDED])
 
     def test_what_an_earlier_archive_holds_of_a_command_answers_it(self) -> None:
-        for name in ("ps_aux", "ethtool_eth0", "ethtool_eth1", "ethtool_-i_eth0", "ethtoolx"):
+        for name in ("ps_aux", "ethtool_eth0", "ethtool_bond0.10", "ethtool_-i_eth0", "ethtoolx",
+                     "ss_-tupna"):
             self.write("root/insights_commands/" + name, b"x")
         made = self.make([command(b"/bin/ps aux"), command(b"/sbin/ethtool", alias="pre"),
-                          command(b"/sbin/ethtool -i", alias="pre")])
+                          command(b"/sbin/ethtool -i", alias="pre"),
+                          command(b"/bin/ss -tupna", alias="pre")])
         self.assertEqual([(task.kind, task.label, task.member) for task in made.tasks], [
             (plan.INSTEAD, b"/bin/ps aux", b"insights_commands/ps_aux"),
+            (plan.INSTEAD, b"/sbin/ethtool bond0.10", b"insights_commands/ethtool_bond0.10"),
             (plan.INSTEAD, b"/sbin/ethtool eth0", b"insights_commands/ethtool_eth0"),
-            (plan.INSTEAD, b"/sbin/ethtool eth1", b"insights_commands/ethtool_eth1"),
-            (plan.INSTEAD, b"/sbin/ethtool -i eth0", b"insights_commands/ethtool_-i_eth0")])
+            (plan.INSTEAD, b"/sbin/ethtool -i eth0", b"insights_commands/ethtool_-i_eth0"),
+            (plan.INSTEAD, b"/bin/ss -tupna", b"insights_commands/ss_-tupna")])
 
     def test_a_container_is_not_asked_about_the_kernel_of_its_host(self) -> None:
         lines = (b"/bin/uname -a", b"dmesg", b"/bin/ls -lanR /sys/firmware", b"/bin/ls -lan /boot",

@@ -5,6 +5,7 @@ specs name is collected once, with the lines that any of them keeps, the larger 
 the shorter of their times.
 """
 import os
+import re
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from insights_mini.core.collect import commandline, expand, instead, kernel
@@ -16,6 +17,7 @@ from insights_mini.process import find_program
 ANSWER = "answer"    # a command that is answered without running it
 INSTEAD = "instead"  # one that is answered from files, because its host does not run
 ORDER = (FILE, GLOB, COMMAND)
+ARGUMENT = re.compile(rb"[A-Za-z0-9][A-Za-z0-9.-]*")  # of a pre-command, in a member's name
 
 ABSENT = "absent"
 NOT_INSTALLED = "not installed"
@@ -148,9 +150,9 @@ class Planner:
             b"/" + task.member) else []
         if spec.pre_command:
             folder, name = os.path.split(b"/" + task.member + b"_")
-            found = [(b" " + other[len(name):], instead.copy(os.path.join(folder, other)))
-                     for other in expand.list_names(folder, self.root)
-                     if other.startswith(name) and other[len(name):].isalnum()]
+            found += [(b" " + other[len(name):], instead.copy(os.path.join(folder, other)))
+                      for other in expand.list_names(folder, self.root)
+                      if other.startswith(name) and ARGUMENT.fullmatch(other[len(name):])]
         elif not found:
             answer = instead.find_instead(words, self.root)
             found = [(b"", answer)] if answer else []
