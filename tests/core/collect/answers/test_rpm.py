@@ -172,14 +172,16 @@ class Signatures(RpmCase):
         return [*made, OLD]
 
     def test_signatures_are_described_as_rpm_describes_them(self) -> None:
-        made = self.made
+        two = b"\xc2\x3e" + NEW[2:38] + b"\x14" + NEW[39:49] + b"\x09\x10another." + NEW[49:]
+        made = [*self.made, NEW, two]  # the last one with two keys
         told = self.describe(made)
         self.assertEqual(told.count(b"Key ID"), len(made), told)
 
     def test_what_is_no_signature_is_described_as_rpm_describes_it(self) -> None:
         chance = random.Random(5)
         self.describe([b"\x00", b"\xff", b"\x88", b"\x80\x00", b"\xc2\x00", b"\xc2\xff", b"\x8b",
-                       bytes(300), *(signature[:chance.randrange(1, len(signature))]
+                       bytes(300), NEW[:1] + b"\x2f" + NEW[2:38] + b"\xff" + NEW[39:49],
+                       *(signature[:chance.randrange(1, len(signature))]
                                      for signature in self.made)])
 
     def test_a_spoilt_signature_is_told_of_as_rpm_tells_if_rpm_tells_of_it(self) -> None:

@@ -128,7 +128,8 @@ class Sqlite(RpmCase):
         for case in range(40):
             bad = bytearray(log[:chance.randrange(len(log))] if case % 2 else log)
             if case % 3 and bad:
-                place = chance.choice([chance.randrange(len(bad)), chance.randrange(32)])
+                place = chance.choice([chance.randrange(len(bad)), chance.randrange(32),
+                                       32 + 4120 * chance.randrange(9) + chance.randrange(24)])
                 bad[place % len(bad)] ^= 1
             ours = list_all(b"/rpmdb.sqlite", {b"/rpmdb.sqlite": main,
                                                b"/rpmdb.sqlite-wal": bytes(bad)})
@@ -276,12 +277,25 @@ class Hostile(RpmCase):
             changed = [bytearray(page) for page in pages]
             changed[page - 1][place:place + len(spoil)] = spoil
             self.refused(case, b"rpmdb.sqlite", b"".join(changed), why)
+        small, = struct.unpack_from(">I", own, struct.unpack_from(">H", own, 12)[0])
+        same = bytearray(pages[small - 1])  # its first row, which is whole there, a hundred times
+        struct.pack_into(">HHB100H", same, 3, 100, 0, 0, *struct.unpack_from(">H", same, 8) * 100)
+        self.refused("rows that share a place", b"rpmdb.sqlite", b"".join(
+            [*pages[:small - 1], same, *pages[small:]]), "too long")
         wide = bytearray(pages[root - 1])  # every child is the page itself, at every level
         count, = struct.unpack_from(">H", wide, 3)
         for cell in struct.unpack_from(">%dH" % count, wide, 12):
             struct.pack_into(">I", wide, cell, root)
         self.refused("all children", b"rpmdb.sqlite", b"".join(
             [*pages[:root - 1], wide, *pages[root:]]), "of no table|lead back")
+
+    def test_a_tree_of_sqlite_that_is_too_deep_is_refused(self) -> None:
+        content = self.sample()[b"rpmdb.sqlite"]
+        deep = bytearray(content[:1024])
+        for number in range(2, 3000):  # each page has but the next one
+            deep[512 * (number - 1):] = struct.pack(">BHHHBI", 5, 0, 0, 512, 0,
+                                                    number + 1).ljust(512, b"\0")
+        self.refused("deep", b"rpmdb.sqlite", bytes(deep), "of no table")
 
     def test_sizes_that_cannot_be_are_refused(self) -> None:
         samples = self.sample()
@@ -312,6 +326,28 @@ class Hostile(RpmCase):
                 self.assertIn(self.read(b"Packages", bytes(bad)), (-1, 12))
             else:
                 self.refused("page at %d" % place, b"Packages", bytes(bad), "lead back")
+        for place in range(512, len(content), 512):
+            bad = bytearray(content)
+            kind = bad[place + 25]
+            bad[place + 8] ^= 1
+            self.refused("number of page at %d" % place, b"Packages", bytes(bad), "another one")
+            if kind == 7:
+                for at, spoil in ((25, b"\x0d"), (22, b"\xff\xff")):
+                    bad = bytearray(content)
+                    bad[place + at:place + at + len(spoil)] = spoil
+                    self.refused("value at %d" % place, b"Packages", bytes(bad), "no part|long")
+                continue
+            items = struct.unpack_from("<H", content, place + 20)[0]
+            for item in range(1, items, 2):
+                start, = struct.unpack_from("<H", content, place + 26 + 2 * item)
+                if content[place + start] == 3:
+                    for size, why in ((2**31, "value is none"), (600, "too long|no part")):
+                        bad = bytearray(content)
+                        struct.pack_into("<I", bad, place + start + 8, size)
+                        self.refused("size of value", b"Packages", bytes(bad), why)
+                bad = bytearray(content)
+                bad[place + 26 + 2 * item:place + 28 + 2 * item] = bad[place + 26:place + 28]
+                self.refused("items overlap", b"Packages", bytes(bad), "overlaps")
         bad = bytearray(content)
         bad[72:76] = b"\xff\xff\xff\xff"
         self.refused("buckets", b"Packages", bytes(bad), "")
@@ -322,8 +358,17 @@ class Hostile(RpmCase):
                     if any(content[place + 8:place + 12]))
         content[32:4096] = bytes(slot) * 254
         self.refused("slots", b"Packages.db", bytes(content), "")
-        blocks = struct.pack("<I", 2**31 // 16)
-        content[32:4096] = (bytes(slot[:12]) + blocks) * 254
+        content[32:4096] = bytes(slot) * 2 + b"Slot".ljust(16, b"\0") * 252
+        self.refused("two slots", b"Packages.db", bytes(content), "overlap")
+        content[48:64] = b"Slot".ljust(16, b"\0")
+        place, blocks = struct.unpack_from("<II", slot, 8)
+        self.assertEqual(self.read(b"Packages.db", bytes(content)), 1)
+        for at in (0, 4, 12, blocks * 16 - 4):  # its magic, its number, its size, its end
+            bad = bytearray(content)
+            bad[place * 16 + at + 1] ^= 1
+            self.refused("frame at %d" % at, b"Packages.db", bytes(bad), "package .* is none")
+        huge = struct.pack("<I", 2**31 // 16)
+        content[32:4096] = (bytes(slot[:12]) + huge) * 254
         self.refused("a package of 2 GB", b"Packages.db", bytes(content), "slot")
 
     def test_no_link_leads_out_and_links_of_the_root_lead_to_its_own_database(self) -> None:
