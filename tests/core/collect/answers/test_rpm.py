@@ -2,6 +2,7 @@
 import os
 import random
 import shutil
+import struct
 import subprocess
 import unittest
 from typing import ClassVar, List, Sequence
@@ -18,7 +19,9 @@ CATALOGUE = (r'\{"name":"%{NAME}","epoch":"%{EPOCH}","version":"%{VERSION}",'
 ALL = "".join("%{" + name + "}|" for name in (
     "NAME", "epoch", "Version", "RELEASE", "ARCH", "INSTALLTIME", "BUILDTIME", "VENDOR", "SIGPGP",
     "BUILDHOST", "SIZE", "LICENSE", "PACKAGER", "URL", "OS", "SOURCERPM", "RSAHEADER",
-    "RSAHEADER:pgpsig", "BUILDTIME:date", "SIZE:date")) + r"%% \a\b\f\n\r\t\v\\\%\"\q\{\}"
+    "RSAHEADER:pgpsig", "BUILDTIME:date", "SIZE:date", "SIGGPG", "DSAHEADER:pgpsig", "NAME:string",
+    "SIZE:string", "SIGPGP:string")) + (
+    "%-40{NAME}|%40{EPOCH}|%2{VERSION}|%-999{SIZE}|") + r"%% \a\b\f\n\r\t\v\\\%\"\q\{\}"
 SPEC = b"""\
 Name: alpha
 Version: 1.0
@@ -72,8 +75,8 @@ class Queries(RpmCase):
                      "rpm -qa --dbpath=/x", "rpm -qa -p x", "rpmquery -a", "rpm", "yum -qa",
                      "rpm -qa -qa", "rpm -qa=x", *("rpm -qa --qf='%s'" % query for query in (
                          "%{FOO}", "%{NAME:foo}", "%{NAME:date}", "%{SIZE:pgpsig}", "%{FILENAMES}",
-                         "[%{FILENAMES}]", "%|NAME?{x}:{y}|", "%20{NAME}", "%{=NAME}", "%{NAME",
-                         "%", "a\\", "}", "{", "[", "]", "%{}", "%NAME"))):
+                         "[%{FILENAMES}]", "%|NAME?{x}:{y}|", "%020{NAME}", "%9999{NAME}",
+                         "%{=NAME}", "%{NAME", "%", "a\\", "}", "{", "[", "]", "%{}", "%NAME"))):
             with self.subTest(line):
                 self.assertIsNone(self.find(line))
 
@@ -87,7 +90,7 @@ class Queries(RpmCase):
             with self.subTest(line):
                 self.assertEqual(self.answer(line), b"a-1.2-3.el9.x86_64\n")
         for line in ("rpm -qa --qf %{NAME}", "rpm --queryformat=%{name} -qa --root=/",
-                     "rpm -qa --queryformat %{NAME}", "rpm -qa --qf=x --qf=%{NAME}"):
+                     "rpm -qa --queryformat %{NAME}", "rpm -qa --qf=%{NA --qf=ME}"):
             with self.subTest(line):
                 self.assertEqual(self.answer(line), b"a")
         self.assertEqual(self.answer("rpm -qa --qf="), ask(self.database, "%%")[:0])
@@ -96,6 +99,14 @@ class Queries(RpmCase):
         self.write_sqlite([package(b"a"), *make_up(40, 2, [b"\xff\x00x", bytes(range(256))])])
         self.check(queries=[ALL, CATALOGUE, "", r"%{NAME}\n", "literal"])
 
+    def test_each_kind_of_signature_has_its_tag(self) -> None:
+        tags = {259: "SIGPGP", 262: "SIGGPG", 267: "DSAHEADER", 268: "RSAHEADER"}
+        self.write_sqlite([package(b"a", binary(tag, OLD)) for tag in tags])
+        for place, name in enumerate(tags.values()):  # rpm would leave out what is not good
+            told = self.query("%{" + name + r":pgpsig}\n").split(b"\n")
+            self.assertEqual([b"Key ID 3132333435363738" in line for line in told],
+                             [line == place for line in range(5)], told)
+
     def test_of_two_entries_of_a_tag_the_last_one_counts(self) -> None:
         plain = package(b"a", number(rpmdbs.EPOCH, 1), number(rpmdbs.EPOCH, 2))
         self.write_sqlite([plain])
@@ -103,6 +114,9 @@ class Queries(RpmCase):
 
     def test_the_database_is_found_in_each_place_and_the_newest_kind_counts(self) -> None:
         shutil.rmtree(self.database)
+        self.put("usr/share/rpm/Packages", b"image")
+        found = self.find("rpm -qa")
+        self.assertEqual(found and found.path, b"/usr/share/rpm/Packages")
         self.database = self.path("root/usr/lib/sysimage/rpm")
         self.write_sqlite([package(b"new")])
         found = self.find("rpm -qa")
@@ -184,6 +198,25 @@ class Signatures(RpmCase):
                        *(signature[:chance.randrange(1, len(signature))]
                                      for signature in self.made)])
 
+    def test_what_rpm_does_not_take_for_a_signature_is_none(self) -> None:
+        created, issuer = bytes.fromhex("0502659fe2a5"), bytes.fromhex("091090a9c94d135ef5ac")
+        number = bytes.fromhex("0008ff")
+        told = self.describe([packet(*parts) for parts in (
+            (1, created, issuer, number), (17, created, issuer, number * 2),
+            (22, created + issuer, b"", number * 2), (1, created, b"", number),
+            *((key, created, issuer, number * count) for key in (0, 2, 3, 16, 18, 19, 20, 21, 99)
+              for count in (1, 2)),
+            (1, b"", issuer, number), (1, b"", created + issuer, number),
+            (1, created * 2, issuer, number),
+            (1, created, created + issuer + issuer[:-1] + b"x", number),
+            (1, bytes.fromhex("0402659fe2"), issuer, number), (1, created + b"\0", issuer, number),
+            (1, created + b"\x20\2", issuer, number), (1, created, issuer, b""),
+            (1, created, issuer, number[:-1]), (1, created, issuer, number + b"x"),
+            (1, created, issuer, number * 2), (17, created, issuer, number))] + [
+                packet(1, created, issuer, number) + b"x", packet(1, created, issuer, number) * 2,
+                OLD[:-3], OLD[:-4], OLD + OLD, OLD.replace(b"\3\5", b"\3\6")])
+        self.assertEqual(told.count(b"Key ID"), 5, told)
+
     def test_a_spoilt_signature_is_told_of_as_rpm_tells_if_rpm_tells_of_it(self) -> None:
         chance = random.Random(5)
         bad = []
@@ -205,3 +238,10 @@ class Signatures(RpmCase):
         self.write_sqlite([package(b"p%d" % place, binary(rpmdbs.SIGPGP, signature))
                            for place, signature in enumerate(signatures)])
         return self.check(queries=[r"%{NAME} %{SIGPGP:pgpsig} %{SIGPGP}\n"])
+
+
+def packet(key: int, signed: bytes, loose: bytes, numbers: bytes) -> bytes:
+    """Return a signature of version 4."""
+    body = b"\4\0%c\x08%s%s%s%sVi%s" % (key, struct.pack(">H", len(signed)), signed,
+                                       struct.pack(">H", len(loose)), loose, numbers)
+    return b"\x88%c%s" % (len(body), body)

@@ -371,6 +371,22 @@ class Hostile(RpmCase):
         content[32:4096] = (bytes(slot[:12]) + huge) * 254
         self.refused("a package of 2 GB", b"Packages.db", bytes(content), "slot")
 
+    def test_a_file_that_is_mostly_hole_takes_no_time(self) -> None:
+        head = bytearray(512)
+        struct.pack_into("<IIIBBB", head, 12, 0x61561, 9, 512, 0, 8, 0)
+        struct.pack_into("<32I", head, 96, *[1] * 32)
+        for buckets, size, why in ((2**31 - 2, 2**31, "buckets"), (5, 2**41, "larger")):
+            struct.pack_into("<I", head, 72, buckets)
+            with open(self.write("root/var/lib/rpm/Packages", bytes(head)), "r+b") as file:
+                file.truncate(size)
+            with self.subTest(why), self.assertRaisesRegex(Unreadable, why):
+                self.answer("rpm -qa")
+
+    def test_a_package_whose_two_lengths_differ_is_refused(self) -> None:
+        content = bytearray(self.sample()[b"Packages.db"])
+        content[content.index(b"BlbE") - 4] ^= 1
+        self.refused("length", b"Packages.db", bytes(content), "is none")
+
     def test_no_link_leads_out_and_links_of_the_root_lead_to_its_own_database(self) -> None:
         self.write_sqlite([package(b"inside")])
         outside = self.path("outside")

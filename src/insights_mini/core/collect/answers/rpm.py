@@ -2,8 +2,8 @@
 
 The rescue system's rpm is not asked: it would follow links out of the root, and write to it. The
 packages come in the order of the database, as with rpm. What is known of the query language are
-literals, escapes, and %{TAG} or %{TAG:format} with the tags and formats below. Neither the sums nor
-the signatures of packages are verified.
+literals, escapes, and %{TAG}, %-9{TAG} or %{TAG:format} with the tags and formats below. Neither
+the sums nor the signatures of packages are verified.
 """
 import binascii
 import re
@@ -17,7 +17,7 @@ from insights_mini.core.collect.instead import Answer, Instead, Means, Sink
 from insights_mini.core.roots import Root
 from insights_mini.hostfiles import BLOCK
 
-FOLDERS = (b"/var/lib/rpm/", b"/usr/lib/sysimage/rpm/")
+FOLDERS = (b"/var/lib/rpm/", b"/usr/lib/sysimage/rpm/", b"/usr/share/rpm/")
 LONGEST = 64 * 1024  # bytes of a value
 
 NUMBER, STRING, BINARY = 4, 6, 7  # types of values in a header
@@ -26,10 +26,12 @@ TAGS = {b"NAME": (1000, STRING), b"VERSION": (1001, STRING), b"RELEASE": (1002, 
         b"INSTALLTIME": (1008, NUMBER), b"SIZE": (1009, NUMBER), b"VENDOR": (1011, STRING),
         b"LICENSE": (1014, STRING), b"PACKAGER": (1015, STRING), b"URL": (1020, STRING),
         b"OS": (1021, STRING), b"ARCH": (1022, STRING), b"SOURCERPM": (1044, STRING),
-        b"SIGPGP": (259, BINARY), b"RSAHEADER": (268, BINARY)}
+        b"SIGPGP": (259, BINARY), b"SIGGPG": (262, BINARY), b"DSAHEADER": (267, BINARY),
+        b"RSAHEADER": (268, BINARY)}
 TYPES = dict(TAGS.values())
 ABSENT = b"(none)"
-PART = re.compile(rb"%\{(\w+)(?::(\w+))?\}|\\(.)|(%)%|([^%\\\[\]{}]+)", re.DOTALL)
+PART = re.compile(rb"%(-?[1-9]\d{,2})?\{(\w+)(?::(\w+))?\}|\\(.)|(%)%|([^%\\\[\]{}]+)",
+                  re.DOTALL)
 ESCAPES = dict(zip((b"a", b"b", b"f", b"n", b"r", b"t", b"v"),
                    (b"\a", b"\b", b"\f", b"\n", b"\r", b"\t", b"\v")))
 
@@ -42,6 +44,7 @@ class Part(NamedTuple):
     text: bytes
     tag: int = -1  # which no header has
     show: Callable[[Any], bytes] = bytes
+    width: int = 0  # bytes that it takes at least; below 0, the room is behind it
 
 
 def find(words: Sequence[bytes], root: Root) -> Optional[Instead]:
@@ -69,7 +72,7 @@ def read_query(words: Sequence[bytes]) -> Optional[Sequence[Part]]:
             value = value if equals else left.pop()
             if name == b"--root" and value.strip(b"/"):
                 return None
-            query = query if name == b"--root" else value
+            query = query if name == b"--root" else (query or b"") + value  # as rpm does
         elif equals:
             return None
         else:
@@ -88,22 +91,23 @@ def parse(query: bytes) -> Optional[List[Part]]:
         if not match:
             return None
         place = match.end()
-        name, form, escaped, percent, literal = match.groups()
+        width, name, form, escaped, percent, literal = match.groups()
         if not name:
             text = ESCAPES.get(escaped, escaped) if escaped else percent or literal
             parts.append(Part(text))
             continue
         tag, kind = TAGS.get(name.upper(), (0, 0))
-        show = SHOWN.get((kind, form or b""))
+        show = SHOWN.get((kind, form or b"string"))
         if show is None:
             return None
-        parts.append(Part(ABSENT, tag, show))
+        parts.append(Part(ABSENT, tag, show, int(width or 0)))
     return parts
 
 
 SHOWN: Dict[Tuple[int, bytes], Callable[[Any], bytes]] = {
-    (STRING, b""): bytes, (NUMBER, b""): b"%d".__mod__, (BINARY, b""): binascii.hexlify,
-    (NUMBER, b"date"): show_time, (BINARY, b"pgpsig"): describe}
+    (STRING, b"string"): bytes, (NUMBER, b"string"): b"%d".__mod__,
+    (BINARY, b"string"): binascii.hexlify, (NUMBER, b"date"): show_time,
+    (BINARY, b"pgpsig"): describe}
 PLAIN = [Part(ABSENT, TAGS[b"NAME"][0]), Part(b"-"), Part(ABSENT, TAGS[b"VERSION"][0]), Part(b"-"),
          Part(ABSENT, TAGS[b"RELEASE"][0]), Part(b"", TAGS[b"ARCH"][0], b".".__add__), Part(b"\n")]
 READERS = {b"rpmdb.sqlite": rpmsqlite.list_headers, b"Packages.db": rpmndb.list_headers,
@@ -120,7 +124,8 @@ def make_answer(path: bytes, parts: Sequence[Part]) -> Answer:
                 for header in READERS[path.rpartition(b"/")[2]](source):
                     values = read_header(header, wanted)
                     for part in parts:
-                        block += part.show(values[part.tag]) if part.tag in values else part.text
+                        piece = part.show(values[part.tag]) if part.tag in values else part.text
+                        block += b"%*s" % (part.width, piece)
                     if len(block) >= BLOCK:
                         if not sink(bytes(block)):
                             return

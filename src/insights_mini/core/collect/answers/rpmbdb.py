@@ -10,6 +10,7 @@ from insights_mini.core.collect.answers.rpmfile import LARGEST, Damaged, Source
 
 MAGIC = 0x61561
 VERSIONS = (8, 9, 10)
+MOST = 256 * 1024                      # buckets; each has room for some packages
 HEAD = 26                              # bytes before what is on a page
 UNUSED, UNSORTED, OVERFLOW, HASH = 0, 2, 7, 13  # kinds of pages
 ON_PAGE, OFF_PAGE = 1, 3               # kinds of items
@@ -44,6 +45,8 @@ class Pages:
         if not 512 <= self.size <= 65536:
             raise Damaged("its pages have no such size")
         self.buckets = 1 + struct.unpack_from(self.order + "I", head, 72)[0]
+        if self.buckets > MOST:
+            raise Damaged("it has more buckets than packages can fill")
         self.spares = struct.unpack_from(self.order + "32I", head, 96)
         self.source = source
 

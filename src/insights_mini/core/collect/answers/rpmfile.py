@@ -5,6 +5,7 @@ from insights_mini.core.collect.instead import Means
 from insights_mini.hostfiles import Unreadable
 
 LARGEST = 32 * 1024 * 1024  # bytes of a package's header; real ones have up to 20 MB
+MOST = 4 * 1024 ** 3        # bytes of a file; one with holes may claim any size
 HEAD = 512                  # bytes that tell how the rest is to be read
 
 
@@ -22,6 +23,9 @@ class Source:
     def __init__(self, means: Means, path: bytes, times: int = 1) -> None:
         """`times` is how often it may be read. Raises Unreadable."""
         opened = means.root.open(path, means.beat)
+        if opened.size > MOST:
+            opened.file.close()
+            raise Damaged("it is larger than any")
         self.means = means
         self.path = path
         self.file = opened.file

@@ -34,7 +34,8 @@ def list_headers(source: Source) -> Iterator[memoryview]:
         end = place + blocks
         blob = source.read(place * BLOCK, blocks * BLOCK)
         magic, owner, _, size = struct.unpack_from("<4sIII", blob)
-        if (magic, owner, blob[-4:]) != (b"BlbS", number, b"BlbE") or (
+        if (magic, owner, blob[-8:]) != (
+                b"BlbS", number, struct.pack("<I4s", size, b"BlbE")) or (
                 -(-(size + FRAME) // BLOCK) != blocks):
             raise Damaged("package %d is none" % number)
         yield memoryview(blob)[16:16 + size]
