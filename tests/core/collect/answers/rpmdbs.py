@@ -11,8 +11,8 @@ NUMBER, STRING, BINARY, STRINGS, I18N = 4, 6, 7, 8, 9
 NAME, VERSION, RELEASE, EPOCH, BUILDTIME, BUILDHOST = 1000, 1001, 1002, 1003, 1006, 1007
 INSTALLTIME, SIZE, VENDOR, ARCH, SIGPGP, FILES = 1008, 1009, 1011, 1022, 259, 1117
 SUMMARY, GROUP, DESCRIPTION, SOURCERPM = 1004, 1016, 1005, 1044
-# Without HOME: rpm would make a .rpmdb in it.
-OUTPUT = {"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin:/usr/sbin"}
+# rpm would make a .rpmdb in HOME; there it cannot.
+OUTPUT = {"LC_ALL": "C", "TZ": "UTC", "HOME": "/proc", "PATH": "/usr/bin:/bin:/usr/sbin"}
 
 
 class Entry(NamedTuple):
