@@ -136,6 +136,16 @@ class Grep(Scratch):
         result = work.collect(file_task(large), means, nothing)
         self.assertEqual(len(content(result) or b""), os.path.getsize(large))
 
+    def test_with_many_strings_grep_is_wanted_for_smaller_files(self) -> None:
+        asked: List[int] = []
+        path = self.write("log", b"needle\n" * (work.LARGE // 28))
+        for count, times in ((work.FEW, 0), (work.FEW * 5, 1)):
+            strings = [b"needle", *(b"%d hay" % number for number in range(count - 1))]
+            means = make_means(self.folder, find_grep=lambda: asked.append(1))
+            result = work.collect(file_task(path, strings), means, nothing)
+            self.assertEqual(len(content(result) or b""), os.path.getsize(path))
+            self.assertEqual(len(asked), times)
+
     def test_a_grep_that_fails_leaves_the_work_to_our_own_filter_and_nothing_behind(self) -> None:
         text = (b"needle\n" + b"hay\n" * 1000) * 3000
         path = self.write("log", text)

@@ -29,6 +29,7 @@ TIMED_OUT = "timed out"
 LIMIT = "limit reached"
 
 LARGE = 8 * 1024 * 1024  # bytes; from here on grep is worth its start
+FEW = 60                 # strings that this holds for; with more of them grep is worth it sooner
 SENT = 1024 * 1024       # bytes given to grep at a time
 
 
@@ -214,7 +215,7 @@ def read_file(opened: Opened, task: plan.Task, means: Means,
     reader = Reader(opened, most, means, beat)
     refuse(find_obstacle(reader.head))  # wherever the window begins
     keep = make_filter(task.keep)
-    if task.keep and reader.is_large():
+    if task.keep and reader.is_large(len(task.keep)):
         program = means.find_grep()
         result = read_through_grep(program, task, means, reader, keep) if program else None
         if result is not None:
@@ -266,9 +267,10 @@ class Reader:
         self.trouble = ""
         self.taken = 0
 
-    def is_large(self) -> bool:
+    def is_large(self, strings: int) -> bool:
         """Tell whether it is worth a program that reads from the file's own descriptor."""
-        return self.opened.direct and min(self.length, self.opened.size) >= LARGE
+        size = min(self.length, self.opened.size)
+        return self.opened.direct and size * max(strings, FEW) >= LARGE * FEW
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the window from its start, as far as it can be read in the time of the run."""
