@@ -7,7 +7,7 @@ from typing import Dict
 
 from tests.e2e.test_bare_hosts import LACKING
 from tests.e2e.test_mountpoint import MountpointCase
-from tests.support import Product, read_archive
+from tests.support import HostCase, Product, read_archive
 
 STORAGE = """[storage]
 driver = "vfs"
@@ -126,3 +126,20 @@ class Images(FileCase):
             env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
         self.assertEqual((done.returncode, done.stderr.count(b"\n")), (1, 1), done.stderr)
         self.assertIn(b"neither podman nor docker is installed here; save the image", done.stderr)
+
+
+class Container(HostCase):
+    def test_a_container_gives_its_own_files_and_nothing_of_the_kernel_of_its_host(self) -> None:
+        out = self.path("out", "a.tar.gz")
+        done = self.run_product("--offline", "--analyze-container", "--output-file", out)
+        self.assertEqual(done.status, 0, done.text)
+        members = read_archive(out)
+        self.assertIn("etc/os-release", members)
+        self.assertIn("insights_commands/ls_-lanR_.etc", members)
+        self.assertEqual([name for name in members if name.startswith(("proc/", "sys/"))], [])
+        for program in ("uname", "dmesg", "lsmod", "sysctl", "lspci", "lsblk", "uptime"):
+            self.assertEqual([name for name in members
+                              if name.startswith("insights_commands/" + program)], [])
+        self.assertIn(" of the container's host", done.text)
+        whole = b"".join(members.values())
+        self.assertNotIn(b"Linux version " + os.uname().release.encode(), whole)
