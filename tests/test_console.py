@@ -77,7 +77,7 @@ class Console(HostCase):
         self.write("etc/insights-client.conf", "[insights-client]\nunheard_of=1\n")
         self.write("state", b"a file where a folder should be")
         self.write("log", b"likewise")
-        rules = self.rules(["/bin/echo x", "/bin/sh -c 'echo y; exit 3'"], ["/nonexistent"])
+        rules = self.rules(["/bin/echo x", "/bin/sh -c 'echo y; exit 3'"], ["/nowhere/at/all"])
         done = self.run_product("--offline", "--from-file", rules, "--to-stdout", "--verbose",
                                 "--debug-phases", "--cmd-timeout", "20")
         self.assertEqual(done.status, 0, done.text)
@@ -176,8 +176,8 @@ class Console(HostCase):
         os.mkfifo(self.path("fifo"))
         rules = self.rules(
             ["/bin/echo x", "/usr/bin/no-such-program", "/bin/true", "/bin/sleep 60",
-             "/bin/rm -f /nonexistent"],
-            ["/nonexistent", self.path("fifo"), self.write("here", "content\n")])
+             "/bin/rm -f /nowhere/at/all"],
+            ["/nowhere/at/all", self.path("fifo"), self.write("here", "content\n")])
         done = self.run_product("--offline", "--from-file", rules, "--cmd-timeout", "1")
         self.assertEqual(done.status, 0, done.text)
         text = done.out.decode()
@@ -189,7 +189,7 @@ class Console(HostCase):
             "1 absent", "1 not installed", "1 nothing to keep", "1 refused", "1 timed out",
             "1 unreadable"])
         for words in ("Timed out: /bin/sleep 60", "Unreadable: %s (is a FIFO)" %
-                      self.path("fifo"), "Refused: /bin/rm -f /nonexistent (rm is never run)"):
+                      self.path("fifo"), "Refused: /bin/rm -f /nowhere/at/all (rm is never run)"):
             self.assertIn(words, text)
         self.assertEqual(text.count("/bin/sleep 60"), 1, text)
         self.assertNotIn("is kept", text)
@@ -220,12 +220,12 @@ class Console(HostCase):
                     self.assertEqual(done.err, b"")
 
     def test_verbose_prints_what_goes_to_the_log(self) -> None:
-        done = self.run_product("--offline", "--from-file", self.rules(files=["/nonexistent"]),
+        done = self.run_product("--offline", "--from-file", self.rules(files=["/nowhere/at/all"]),
                                 "--verbose")
         self.assertEqual(done.status, 0, done.text)
-        self.assertIn("not collected: f0, /nonexistent: absent", done.text)
+        self.assertIn("not collected: f0, /nowhere/at/all: absent", done.text)
         with open(self.path("log", "insights-client.log"), encoding="utf-8") as file:
-            self.assertIn("not collected: f0, /nonexistent: absent", file.read())
+            self.assertIn("not collected: f0, /nowhere/at/all: absent", file.read())
 
     def test_debug_phases_names_the_egg_and_each_phase(self) -> None:
         done = self.run_product("--offline", "--from-file", self.rules(["/bin/echo x"]),

@@ -20,6 +20,7 @@ from typing import Callable, Iterable, Iterator, Mapping, NamedTuple, Optional, 
 CHUNK = 64 * 1024
 TICK = 0.2        # longest wait, in seconds, before limits and the stop sign are looked at
 HELD_OPEN = 0.5   # how long the output may stay open after the program itself has ended
+SILENCE = 120     # how long a program whose output is waited for may print nothing
 DEATH = 5.0       # how long to wait for a killed program to be gone
 F_SETPIPE_SZ = 1031  # linux/fcntl.h; the fcntl module has it from Python 3.10 on
 PIPE_SIZE = 1024 * 1024
@@ -103,18 +104,25 @@ def run(program: bytes, argv: Sequence[bytes], environ: Mapping[str, str], sink:
 
 
 class Output(io.RawIOBase):
-    """What a program prints, to be read as it comes; the program is ended when it is closed."""
+    """What a program prints, to be read as it comes; the program is ended when it is closed.
+
+    One that prints nothing for too long is not waited for.
+    """
 
     def __init__(self, child: "subprocess.Popen[bytes]") -> None:
         assert child.stdout is not None
         self.child = child
         self.pipe = child.stdout
+        self.poller = select.poll()
+        self.poller.register(self.pipe, select.POLLIN)
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes; raise OSError where the program ended, but not well."""
+        if not self.poller.poll(SILENCE * 1000):
+            raise OSError(errno.ETIMEDOUT, "the program printed nothing for %d s" % SILENCE)
         block = self.pipe.read(size)
         if not block and self.child.wait():
             raise OSError(errno.EPIPE, "the program ended with status %d" % self.child.returncode)
@@ -123,9 +131,12 @@ class Output(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             self.pipe.close()
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.child.pid, signal.SIGTERM)
-            self.child.wait()
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                if self.child.poll() is None:
+                    with contextlib.suppress(ProcessLookupError, PermissionError):
+                        os.killpg(self.child.pid, number)
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        self.child.wait(DEATH)
         super().close()
 
 

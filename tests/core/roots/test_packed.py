@@ -71,7 +71,8 @@ class Hostile(PackedCase):
             content = file.read()
         for name, wrong in (("empty", b""), ("garbage", b"nothing here" * 1000),
                             ("zip", b"PK\3\4" + bytes(2000)), ("short", content[:700]),
-                            ("middle", content[:6000]), ("gz", b"\x1f\x8b\x08" + bytes(100)),
+                            ("middle", content[:6000]), ("between", content[:5632 + 512]),
+                            ("gz", b"\x1f\x8b\x08" + bytes(100)),
                             ("xz", b"\xfd7zXZ\0" + bytes(100)), ("bz2", b"BZh9" + bytes(100)),
                             ("header", content[:6144] + b"z" * 4000)):
             with self.subTest(name):

@@ -38,12 +38,14 @@ class Status(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """A regular file that was opened. `direct` tells whether it has a descriptor of its own."""
+    """A regular file that was opened. `direct` tells whether it has a descriptor of its own, and
+    `forward` that going far back in it takes as long as reading all before it."""
 
     file: io.RawIOBase
     size: int  # 0 where the kernel does not tell it
     identity: Identity
     direct: bool = True
+    forward: bool = False
 
 
 def no_beat() -> None:

@@ -19,7 +19,9 @@ MAGIC = ((b"\x1f\x8b", "gz"), (b"BZh", "bz2"), (b"\xfd7zXZ\0", "xz"))
 
 
 class Medium:
-    """Raises OSError where the bytes cannot be had."""
+    """Raises OSError where the bytes cannot be had. `forward`: it is costly to go back."""
+
+    forward = False
 
     def read(self, offset: int, size: int, beat: Callable[[], None] = no_beat) -> bytes:
         """Return the bytes from an offset on, fewer only at the end."""
@@ -42,11 +44,22 @@ class Plain(Medium):
         os.close(self.descriptor)
 
 
+class Held(Medium):
+    """Bytes in memory."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def read(self, offset: int, size: int, beat: Callable[[], None] = no_beat) -> bytes:
+        return self.content[offset:offset + size]
+
+
 class Part(Medium):
     """A part of another medium."""
 
     def __init__(self, whole: Medium, start: int, size: int) -> None:
         self.whole = whole
+        self.forward = whole.forward
         self.start = start
         self.size = size
 
@@ -56,6 +69,8 @@ class Part(Medium):
 
 class Flow(Medium):
     """What a stream gives; `begin` opens it at its beginning. Safe to use from several threads."""
+
+    forward = True
 
     def __init__(self, begin: Callable[[], Stream], base: Optional[Medium] = None,
                  errors: Tuple[Type[Exception], ...] = ()) -> None:

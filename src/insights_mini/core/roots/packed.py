@@ -10,7 +10,7 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from insights_mini.core.roots import Opened, Status
-from insights_mini.core.roots.media import Medium, Part, Reader, open_file, unpack
+from insights_mini.core.roots.media import Held, Medium, Part, Reader, open_file, unpack
 from insights_mini.core.roots.tarindex import Index, Member, Node, list_members
 from insights_mini.core.roots.walk import Tree, WalkedRoot
 from insights_mini.exits import Failure
@@ -18,6 +18,7 @@ from insights_mini.hostfiles import Unreadable
 from insights_mini.log import show
 
 LARGEST = 16 * 1024 * 1024  # bytes of a description in an image
+HELD = 16 * 1024 * 1024     # bytes of a file that is held in memory rather than read anew
 NO_FILES: Dict[bytes, Any] = {}
 
 
@@ -57,8 +58,11 @@ class Nodes(Tree[Node]):
     def open(self, folder: Node, name: bytes, beat: Callable[[], None]) -> Opened:
         node = self.get(folder, name)
         assert node.medium is not None
-        reader = Reader(node.medium, node.size, node.start, node.pieces, beat)
-        return Opened(reader, node.size, (0, node.number), direct=False)
+        medium, start, forward = node.medium, node.start, node.medium.forward
+        if forward and node.size <= HELD and not node.pieces:
+            medium, start, forward = Held(medium.read(start, node.size, beat)), 0, False
+        reader = Reader(medium, node.size, start, node.pieces, beat)
+        return Opened(reader, node.size, (0, node.number), direct=False, forward=forward)
 
     def enter(self, folder: Node, name: bytes) -> Node:
         node = self.get(folder, name)
@@ -179,7 +183,7 @@ def overlay(layers: Sequence[Node], shown: str, beat: Callable[[], None]) -> Ind
     for layer in sorted(set(layers), key=lambda layer: layer.number):
         assert layer.medium is not None
         inner = unpack(Part(layer.medium, layer.start, layer.size), shown)
-        found = list(list_members(inner, shown, beat, number))
+        found = list(list_members(inner, shown, beat, number, whole=False))
         number = max([number, *(member.node.number for member in found if member.node)])
         members[layer.number] = (layer, found)
     index = Index()

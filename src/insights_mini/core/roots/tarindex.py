@@ -70,10 +70,11 @@ def split(name: str) -> Optional[Tuple[bytes, ...]]:
 
 
 def list_members(medium: Medium, shown: str, beat: Callable[[], None],
-                 number: int = 0) -> Iterator[Member]:
+                 number: int = 0, whole: bool = True) -> Iterator[Member]:
     """Give the members of a tar in their order, numbered from `number`; raise Failure.
 
-    `beat` is called again and again, and may raise to end it.
+    `beat` is called again and again, and may raise to end it. What is `whole` must say that it ends
+    where it does: what is missing may forbid the rest.
     """
     try:
         with tarfile.open(fileobj=Bounded(medium, beat=beat), mode="r:", encoding="utf-8",
@@ -83,12 +84,17 @@ def list_members(medium: Medium, shown: str, beat: Callable[[], None],
                 number += 1
                 if info.size < 0 or number > MOST_MEMBERS:
                     raise tarfile.ReadError("it has %d members, or one of a size below 0" % number)
+                stored = sum(piece[1] for piece in info.sparse or ())  # type: ignore[index]
+                if stored > tar.offset - info.offset_data:
+                    raise tarfile.ReadError("a sparse file has more than is stored of it")
                 member = make_member(info, medium, number)
                 if member is not None:
                     yield member
             end = tar.offset  # of what was understood
-            if medium.read(end, tarfile.BLOCKSIZE).strip(b"\0"):
-                raise tarfile.ReadError("nothing is understood from byte %d on" % end)
+            rest = medium.read(end, tarfile.BLOCKSIZE, beat)
+            if rest.strip(b"\0") or (whole and not rest):
+                raise tarfile.ReadError("%s byte %d" % (
+                    "nothing is understood from" if rest else "it is cut off at", end))
     except (tarfile.TarError, OSError, ValueError, OverflowError, RecursionError) as error:
         why = reason(error) if isinstance(error, OSError) else str(error)
         raise Failure("cannot read %s" % shown, "it is no tar, or damaged: %s" % why,

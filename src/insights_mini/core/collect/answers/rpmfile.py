@@ -26,6 +26,9 @@ class Source:
         if opened.size > MOST:
             opened.file.close()
             raise Damaged("it is larger than any")
+        if opened.forward:
+            opened.file.close()
+            raise Unreadable("lies compressed and is read at places all over: unpack the tar first")
         self.means = means
         self.path = path
         self.file = opened.file
