@@ -211,11 +211,13 @@ class Signatures(RpmCase):
             (1, created, created + issuer + issuer[:-1] + b"x", number),
             (1, bytes.fromhex("0402659fe2"), issuer, number), (1, created + b"\0", issuer, number),
             (1, created + b"\x20\2", issuer, number), (1, created, issuer, b""),
+            (1, bytes.fromhex("0582659fe2a5"), issuer, number),  # marked as critical
+            (1, created, b"\t\x90" + issuer[2:], number),
             (1, created, issuer, number[:-1]), (1, created, issuer, number + b"x"),
             (1, created, issuer, number * 2), (17, created, issuer, number))] + [
                 packet(1, created, issuer, number) + b"x", packet(1, created, issuer, number) * 2,
                 OLD[:-3], OLD[:-4], OLD + OLD, OLD.replace(b"\3\5", b"\3\6")])
-        self.assertEqual(told.count(b"Key ID"), 5, told)
+        self.assertEqual(told.count(b"Key ID"), 7, told)
 
     def test_a_spoilt_signature_is_told_of_as_rpm_tells_if_rpm_tells_of_it(self) -> None:
         chance = random.Random(5)
