@@ -33,13 +33,16 @@ sys.exit(main(sys.argv[1:], os.environ))
 CODECS = ("ascii", "latin_1", "unicode_escape", "utf_8_sig")
 
 
+FOR_EDITORS = "catalogue_source.py"  # which the product has no use for
+
+
 def late_imports() -> Set[str]:
     """Return every module of the project and of others that the project imports anywhere."""
     found = {"encodings." + name for name in CODECS} | {"locale", "shutil", "textwrap"}
     source = os.path.join(TOP, "src")
     for folder, _, names in os.walk(os.path.join(source, "insights_mini")):
         for name in names:
-            if name.endswith(".py") and not name.startswith("__"):
+            if name.endswith(".py") and not name.startswith("__") and name != FOR_EDITORS:
                 path = os.path.join(folder, name)
                 found.add(os.path.relpath(path, source)[:-3].replace(os.sep, "."))
                 with open(path, encoding="utf-8") as file:
