@@ -4,6 +4,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import Callable, Tuple
 
@@ -26,6 +27,12 @@ def die(number: int) -> Callable[[], int]:
         os.kill(os.getpid(), number)
         return hang()
     return work
+
+
+def wait_for_file(path: str) -> None:
+    until = time.monotonic() + PATIENCE
+    while not os.path.exists(path) and time.monotonic() < until:
+        time.sleep(0.01)
 
 
 class ChildCase(Scratch):
@@ -124,6 +131,32 @@ class PassedOn(ChildCase):
                 self.assertEqual(self.run_child(work), Ending(0, signal.SIGTERM))
                 self.assertEqual(self.signals.received, number)
                 self.assertEqual(self.signals.interrupted, number == signal.SIGINT)
+
+    def test_a_signal_that_comes_as_the_child_begins_to_wait_is_seen_all_the_same(self) -> None:
+        """As if the first one had come between the last look for signals and the wait itself."""
+        came = self.path("came")
+
+        def work() -> int:
+            def second(number: int, frame: object) -> None:
+                os._exit(7)
+
+            def first(number: int, frame: object) -> None:
+                signal.signal(signal.SIGTERM, second)
+
+            signal.signal(signal.SIGTERM, first)
+            self.write("came", b"")
+            return hang()
+
+        def ask() -> None:
+            wait_for_file(came)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        began = time.monotonic()
+        asker = threading.Thread(target=ask)
+        asker.start()
+        self.assertEqual(self.run_child(work), Ending(7))
+        asker.join()
+        self.assertLess(time.monotonic() - began, 10)
 
     def test_a_child_that_cleans_up_after_a_signal_is_waited_for(self) -> None:
         wrapper = os.getpid()

@@ -40,15 +40,17 @@ class Signals:
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP: keep that
                 signal.signal(number, self.pass_on)
 
-    def get_received(self) -> Optional[int]:
-        """Return the number of the last signal, if there was one."""
+    def check(self) -> Optional[int]:
+        """Return the number of the last signal, if there was one. The phase under way is told once
+        more: what comes just as it begins to wait is seen only when something ends the wait."""
+        if self.received is not None and self.child:
+            send(self.child, signal.SIGTERM)
         return self.received
 
     def pass_on(self, number: int, frame: Optional[FrameType]) -> None:
         self.received = number
         self.interrupted = self.interrupted or number == signal.SIGINT
-        if self.child:
-            send(self.child, signal.SIGTERM)
+        self.check()
 
 
 def run(work: Callable[[], int], seconds: float, signals: Signals, grace: float = GRACE,
@@ -75,7 +77,7 @@ def run(work: Callable[[], int], seconds: float, signals: Signals, grace: float 
     signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
     try:
         over = not wait_for(child, watch, seconds, grace,
-                            lambda: group and signals.received is not None)
+                            lambda: signals.check() is not None and group)
         if over:
             send(signals.child, signal.SIGTERM)
             if not wait_for(child, watch, grace, grace):

@@ -47,12 +47,12 @@ def run_phases(find_eggs: Callable[[], Sequence[Egg]], start: Start, signals: ch
         if phase == AFTER_UPDATE:
             usable = [egg for egg in find_eggs() if egg not in failed]
         status = FAILED
-        received = signals.get_received()
+        received = signals.check()
         if received is not None:
             return Outcome(end_by_signal(child.Ending(OK), received, log))
         while usable:
             ending = run_one(usable[0], phase, start, signals, log)
-            received = signals.get_received()
+            received = signals.check()
             if received is not None and not is_whole(phase, ending):
                 return Outcome(end_by_signal(ending, received, log))
             if not ending.signal and not ending.over_limit and (
