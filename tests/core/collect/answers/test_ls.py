@@ -9,6 +9,7 @@ from typing import List, Optional
 
 from insights_mini import process
 from insights_mini.core.collect import instead
+from insights_mini.core.collect.answers.ls import Form, Listing
 from insights_mini.core.collect.commandline import split_words
 from insights_mini.core.roots.mounted import Mounted
 from tests.support import Scratch
@@ -132,6 +133,15 @@ class Ls(AnswerCase):
             age = chance.choice([0, 60, 86400 * 100, 86400 * 180, 86400 * 190, 86400 * 9000,
                                  -86400 * 100, -86400 * 10000, now])
             os.utime(path, (now - age, now - age))
+
+    def test_what_no_calendar_and_no_user_has_ends_nothing(self) -> None:
+        """Times and numbers that only a hostile disk has."""
+        for seconds in (1e300, -1e300, float("inf"), float("nan"), 2.0 ** 62, -2.0 ** 62):
+            shown = Listing(self.root, Form(b"ls", b"l", 0, {}, {}), lambda block: True,
+                            lambda: None).show_time(seconds)
+            self.assertNotIn(b"\n", shown)
+        self.put("etc/passwd", b"a:x:%s::/:\nroot:x:0:0::/:\n" % (b"9" * 10000))
+        self.assertIn(b" root ", self.answer("ls -l /etc"))
 
     def test_users_and_groups_have_the_names_that_the_root_gives_them(self) -> None:
         self.put("etc/passwd", b"admin:x:0:0::/:/bin/sh\nadmin2:x:0:0::/:/bin/sh\n\nbad\n")

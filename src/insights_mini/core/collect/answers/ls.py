@@ -13,6 +13,7 @@ from insights_mini.hostfiles import Unreadable
 
 OPTIONS = frozenset(b"alndRLZ1")
 RECENT = 31556952 // 2  # seconds; of what is older the year is shown instead of the time
+DIGITS = 10  # of the number of a user or a group
 ACCOUNTS = 16 * 1024 * 1024
 
 Entry = Tuple[bytes, Status, bytes]  # name as shown, status, target of a link
@@ -59,7 +60,7 @@ def read_names(root: Root, path: bytes) -> Names:
     for line in lines:
         name, _, rest = line.partition(b":")
         number = rest.split(b":")[1:2]
-        if number and number[0].isdigit():
+        if number and number[0].isdigit() and len(number[0]) <= DIGITS:
             names.setdefault(int(number[0]), name)
     return names
 
@@ -177,7 +178,10 @@ class Listing:
                 self.form.groups.get(status.gid, b"%d" % status.gid), size]
 
     def show_time(self, seconds: float) -> bytes:
-        when = time.gmtime(seconds)
+        try:
+            when = time.gmtime(seconds)
+        except (OverflowError, OSError, ValueError):  # no calendar goes so far
+            return b"?"
         day = b"%s %2d" % (MONTHS[when.tm_mon - 1], when.tm_mday)
         if self.form.now - RECENT < seconds <= self.form.now:
             return b"%s %02d:%02d" % (day, when.tm_hour, when.tm_min)
