@@ -100,7 +100,8 @@ def collect_archive(settings: Settings, paths: Paths, environ: Mapping[str, str]
         run.origin.root.close()
     seconds = time.monotonic() - started
     tell(run, summary, made, target, seconds)
-    signals.raise_stopped()  # whoever reads the archive from here may take long
+    if not settings.no_upload or (target.stream and made.path):
+        signals.raise_stopped()  # whoever takes the archive from here may take long
     output.pass_on(made, target)
     return Collected(made.path, run.host, facts, seconds)
 

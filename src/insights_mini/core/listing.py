@@ -32,10 +32,16 @@ class Ideal(Root):
         return []
 
     def entries(self, path: bytes) -> List[Tuple[bytes, Status]]:
-        return [(b"system.journal", Status(0, 1, 0, 0, 0, 0, (0, 0), (0, 0), 0))]
+        return [(b"system.journal", self.status(path))]
 
     def open(self, path: bytes, beat: Callable[[], None] = no_beat) -> Opened:
         return Opened(io.BytesIO(b"machine-id\n"), 0, (0, 0))  # type: ignore[arg-type]
+
+    def status(self, path: bytes, follow: bool = True) -> Status:
+        return Status(0, 1, 0, 0, 0, 0, (0, 0), (0, 0), 0)
+
+    def readlink(self, path: bytes) -> bytes:
+        return path
 
     def real(self, path: bytes) -> bytes:
         return path

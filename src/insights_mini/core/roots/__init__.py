@@ -2,6 +2,7 @@
 
 A path is always the one that the collected host would use, absolute, whatever leads to it here.
 """
+import abc
 import io
 import stat
 from typing import Callable, FrozenSet, List, NamedTuple, Tuple
@@ -52,7 +53,7 @@ def no_beat() -> None:
     """Stand for the sign of progress where nobody waits for it."""
 
 
-class Root:
+class Root(abc.ABC):
     """The files of one host. All methods raise Unreadable, which tells what is absent.
 
     `runs` tells whether the host's commands are run; `shown` is how a user knows the root.
@@ -61,29 +62,31 @@ class Root:
     runs = False
     shown = ""
 
+    @abc.abstractmethod
     def open(self, path: bytes, beat: Callable[[], None] = no_beat) -> Opened:
         """Open a regular file for reading, links followed; `beat` is called while that takes long.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def names(self, path: bytes) -> List[bytes]:
         """Return what is in a folder, sorted."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def entries(self, path: bytes) -> List[Tuple[bytes, Status]]:
         """Return what is in a folder, sorted by name, links not followed; what goes meanwhile is
         left out."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def status(self, path: bytes, follow: bool = True) -> Status:
-        raise NotImplementedError
+        """Return what is known of a file; of a link itself only without `follow`."""
 
+    @abc.abstractmethod
     def readlink(self, path: bytes) -> bytes:
-        raise NotImplementedError
+        """Return what a link says."""
 
+    @abc.abstractmethod
     def real(self, path: bytes) -> bytes:
         """Return the path without links and detours; what does not exist stays as it is written."""
-        raise NotImplementedError
 
     def rank(self, path: bytes) -> int:
         """Return a number by which files are read in the order that is cheapest for this root."""
@@ -112,7 +115,7 @@ class Root:
         """Return a path as a user of the running host finds it."""
         return self.shown + show(path)
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  # most hold nothing
         """Give back what the root holds open."""
 
 
@@ -136,6 +139,12 @@ class Guarded(Root):
 
     def readlink(self, path: bytes) -> bytes:
         return self.root.readlink(path)
+
+    def real(self, path: bytes) -> bytes:
+        return self.root.real(path)
+
+    def is_live(self, path: bytes) -> bool:
+        return self.root.is_live(path)
 
     def open(self, path: bytes, beat: Callable[[], None] = no_beat) -> Opened:
         if self.forbids(path):

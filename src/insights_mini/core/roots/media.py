@@ -3,6 +3,7 @@
 What can only be read from its beginning on, because it is compressed or comes from a program, is
 read forward as far as possible, and begun anew where one must go back.
 """
+import abc
 import io
 import os
 import threading
@@ -18,16 +19,16 @@ Stream = Union[IO[bytes], io.BufferedIOBase, io.RawIOBase]
 MAGIC = ((b"\x1f\x8b", "gz"), (b"BZh", "bz2"), (b"\xfd7zXZ\0", "xz"))
 
 
-class Medium:
+class Medium(abc.ABC):
     """Raises OSError where the bytes cannot be had. `forward`: it is costly to go back."""
 
     forward = False
 
+    @abc.abstractmethod
     def read(self, offset: int, size: int, beat: Callable[[], None] = no_beat) -> bytes:
         """Return the bytes from an offset on, fewer only at the end."""
-        raise NotImplementedError
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  # most hold nothing
         """Give back what is held open."""
 
 

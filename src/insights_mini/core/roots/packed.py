@@ -5,7 +5,6 @@ Nothing is unpacked to disk: links and all are resolved in what the tar says.
 import errno
 import json
 import os
-import stat
 import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
@@ -27,14 +26,22 @@ class Nodes(Tree[Node]):
 
     def __init__(self, top: Node) -> None:
         self.top = top
+        self.links: Dict[int, int] = {}  # of folders, by their numbers; each is counted once
 
     def look(self, folder: Node, name: bytes) -> Status:
         node = self.get(folder, name)
-        folders = sum(1 for child in (node.children or NO_FILES).values()
-                      if child.children is not None)
-        return Status(node.mode, 2 + folders if stat.S_ISDIR(node.mode) else 1, node.uid, node.gid,
+        return Status(node.mode, self.count_links(node), node.uid, node.gid,
                       node.size if not node.target else len(node.target), node.mtime, node.device,
                       (0, node.number), -(-node.size // 4096) * 8)
+
+    def count_links(self, node: Node) -> int:
+        """Return 1 for a file, and for a folder 2 and one for each folder in it."""
+        if node.children is None:
+            return 1
+        if node.number not in self.links:
+            self.links[node.number] = 2 + sum(child.children is not None
+                                              for child in node.children.values())
+        return self.links[node.number]
 
     def get(self, folder: Node, name: bytes) -> Node:
         if name == b".":

@@ -1,6 +1,7 @@
 """The running host itself, whose kernel resolves the paths; also from inside a container."""
+import contextlib
 import os
-from typing import Callable, List
+from typing import Callable, List, Tuple
 
 from insights_mini import hostfiles
 from insights_mini.core.roots import Opened, Root, Status, no_beat
@@ -18,6 +19,13 @@ class Running(Root):
             return sorted(os.listdir(path))
         except OSError as error:
             raise explain(error)
+
+    def entries(self, path: bytes) -> List[Tuple[bytes, Status]]:
+        found = []
+        for name in self.names(path):
+            with contextlib.suppress(Unreadable):
+                found.append((name, self.status(os.path.join(path, name), follow=False)))
+        return found
 
     def status(self, path: bytes, follow: bool = True) -> Status:
         try:

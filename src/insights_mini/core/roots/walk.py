@@ -3,6 +3,7 @@
 Links, absolute or relative, and `..` lead nowhere but to another place in the root: each name is
 looked at in a folder that is held, never as part of a path that a kernel would follow.
 """
+import abc
 import contextlib
 import errno
 import os
@@ -15,29 +16,31 @@ Handle = TypeVar("Handle")
 OF_KERNEL = "belongs to a running kernel"
 
 
-class Tree(Generic[Handle]):
+class Tree(abc.ABC, Generic[Handle]):
     """What a walk needs of a root. Folders are known by handles; a name of b"." is the folder
     itself. All but `leave` raise OSError or Unreadable."""
 
     top: Handle
 
+    @abc.abstractmethod
     def look(self, folder: Handle, name: bytes) -> Status:
         """Return the status of what a folder has under a name, links not followed."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def link(self, folder: Handle, name: bytes) -> bytes:
-        raise NotImplementedError
+        """Return what a link in a folder says."""
 
+    @abc.abstractmethod
     def list(self, folder: Handle) -> List[bytes]:
-        raise NotImplementedError
+        """Return the names in a folder, in any order."""
 
+    @abc.abstractmethod
     def open(self, folder: Handle, name: bytes, beat: Callable[[], None]) -> Opened:
         """Open a regular file; a link is none."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def enter(self, folder: Handle, name: bytes) -> Handle:
         """Return a folder in a folder; a link is none."""
-        raise NotImplementedError
 
     def leave(self, folder: Handle) -> None:
         """Let go of a folder that was entered."""

@@ -3,10 +3,10 @@ import os
 import re
 import shutil
 import subprocess
-from typing import Dict, List, Tuple
+from typing import Dict, List
 
 from insights_mini.core.collect.answers import journal
-from insights_mini.core.roots import Guarded, Opened, Root, Status
+from insights_mini.core.roots import Guarded, Opened, Root
 from insights_mini.hostfiles import Unreadable
 from tests.core.collect.answers.test_ls import AnswerCase
 
@@ -182,20 +182,14 @@ class Journalctl(JournalCase):
         self.assertNotIn(b"Linux version 2", text)
 
 
-class Packed(Root):
+class Packed(Guarded):
     """A root whose files have no descriptors of their own."""
 
     def __init__(self, root: Root) -> None:
-        self.root = root
+        super().__init__(root, frozenset(), lambda path: "")
 
     def open(self, path: bytes, *more: object) -> Opened:
         return self.root.open(path)._replace(direct=False)
-
-    def entries(self, path: bytes) -> List[Tuple[bytes, Status]]:
-        return self.root.entries(path)
-
-    def status(self, path: bytes, follow: bool = True) -> Status:
-        return self.root.status(path, follow)
 
 
 class Dmesg(JournalCase):

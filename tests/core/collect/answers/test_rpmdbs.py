@@ -15,7 +15,8 @@ from insights_mini import process
 from insights_mini.core.collect import instead
 from insights_mini.core.collect.answers import rpm, rpmsqlite
 from insights_mini.core.collect.answers.rpmfile import Source
-from insights_mini.core.roots import Opened, Root, no_beat
+from insights_mini.core.listing import Ideal
+from insights_mini.core.roots import Opened, no_beat
 from insights_mini.hostfiles import Unreadable
 from tests.core.collect.answers import rpmdbs
 from tests.core.collect.answers.rpmdbs import ask, binary, make_up, package, text
@@ -24,7 +25,7 @@ from tests.core.collect.answers.test_rpm import CATALOGUE, RpmCase
 DB_LOAD = shutil.which("db5.3_load")
 
 
-class Kept(Root):
+class Kept(Ideal):
     """A root whose files are kept in memory."""
 
     def __init__(self, files: Dict[bytes, bytes]) -> None:
